@@ -1,0 +1,87 @@
+/**
+ * What verification takes and gives. Everything is an argument: time, policy, trust material, what is known of the device. Nothing here opens a file or a socket.
+ */
+import type { Sha256 } from '../src/base/bytes.js';
+import type { Finding } from '../src/base/fault.js';
+import type { Code } from '../src/codes.js';
+import type { EarStatus, Tier } from '../src/names.js';
+import type { Policy } from '../src/objects/decision.js';
+import type { DeviceRecord } from '../src/objects/device.js';
+import type { TrustVector } from '../src/objects/ear.js';
+import type { Evidence, LogDelta, PlatformEvidence } from '../src/objects/evidence.js';
+import type { AgentManifest } from '../src/objects/manifest.js';
+import type { Verified } from '../src/objects/signed.js';
+
+/** Where one attestation key stands. (resetCount, restartCount) never fall, the clock not within them, `seq` rises strictly. */
+export interface DeviceClock { resetCount: number; restartCount: number; clock: bigint; seq: number; ctr: bigint | null; attestSha256: Sha256 }
+/** One epoch of the measurement log as the verifier knows it. `register` is the recomputed value, lower-case hex. */
+export interface LogHead { epoch: Sha256; nextN: number; register: string; resetCount: number; restartCount: number }
+
+/** What the verifier knows of a device before it reads new evidence. A bundle's verifier knows only the record: `clock` and `head` are null there. */
+export interface KnownDevice {
+  record: Verified<DeviceRecord>;
+  state: 'enrolled' | 'suspended' | 'revoked';
+  clock: DeviceClock | null;
+  /** The head of the epoch that the evidence names; null when that epoch was never seen. */
+  head: LogHead | null;
+  /** The newest epoch of the device, to judge a new one. */
+  latest: LogHead | null;
+}
+
+/** One claim of the appraisal: its findings, its AR4SI vector, and the status that follows. */
+export interface Submodule { status: EarStatus; vector: TrustVector; findings: Finding[] }
+
+/** The quoted platform, appraised once and cached under its hash by the verifier. JSON-safe through {@link encodePlatformAppraisal}. */
+export interface PlatformAppraisal extends Submodule {
+  platformSha256: Sha256;
+  akName: string;
+  /** False when a signature, name or binding is wrong: then nothing else of it may be used. */
+  authentic: boolean;
+  tier: Tier;
+  simulated: boolean;
+  firmware: bigint;
+  resetCount: number;
+  restartCount: number;
+  /** Signed TPM clock of the quote, ms. */
+  clock: bigint;
+  ctr: bigint | null;
+  bank: string;
+  secureBoot: boolean | null;
+}
+
+/** Appraised evidence of a connection: what the verifier may store. `next` is null unless authentic. */
+export interface PlatformResult { appraisal: PlatformAppraisal; next: { clock: DeviceClock; head: LogHead; entries: LogRow[] } | null }
+/** A log entry in the form of the store: its number, its digest (hex), its canonical JSON. */
+export interface LogRow { n: number; digest: string; entry: string }
+
+export interface PaymentResult {
+  /** False when an authenticity step failed: `code` names it and the later steps were not looked at. */
+  authentic: boolean;
+  /** First finding in table order, null when there is none. */
+  code: Code | null;
+  status: EarStatus;
+  tier: Tier;
+  simulated: boolean;
+  platform: Submodule;
+  sidecar: Submodule;
+  agent: Submodule;
+  findings: Finding[];
+  evidenceSha256: Sha256;
+  next: { clock: DeviceClock; head: LogHead; entries: LogRow[] } | null;
+}
+
+/** What the payment says it is; each must be what the TPM signed. The nonce's freshness is the caller's: it is consumed in the store's transaction. */
+export interface ExpectedBinding { nonce: Sha256; aud: string; paymentSha256: Sha256; mandateSha256: Sha256; closedSha256: Sha256; jkt: Sha256 }
+
+export interface PlatformInput { evidence: PlatformEvidence; log: LogDelta; nonce: Sha256; aud: string; device: KnownDevice; policy: Policy; /** connection: the counter is demanded */ connection: boolean }
+export interface PaymentInput {
+  evidence: Evidence;
+  expected: ExpectedBinding;
+  device: KnownDevice;
+  /** The appraisal kept for `binding.platform_sha256`; when null, the platform part inside the evidence is appraised here (offline verification). */
+  platform: PlatformAppraisal | null;
+  /** The manifest that the mandate names; null when it is not known. */
+  manifest: Verified<AgentManifest> | null;
+  /** Earlier log entries of the epoch that are not in the delta, for offline verification of a late payment; usually empty. */
+  policy: Policy;
+}

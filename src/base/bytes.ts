@@ -1,0 +1,34 @@
+/**
+ * Bytes, digests and their one text form.
+ *
+ * Binary travels as base64url without padding, canonical (RFC 4648 section 5; the unused bits of the last character are zero).
+ * A second spelling of the same bytes would be a second token with the same meaning, so it is refused, never repaired.
+ */
+import { createHash, hash, timingSafeEqual } from 'node:crypto';
+
+/** SHA-256 as base64url (43 characters): the form of every `*_sha256` member. */
+export type Sha256 = string;
+
+const B64U = /^[A-Za-z0-9_-]*$/;
+
+export const toB64u = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+
+/** Decodes canonical base64url; null when the text is anything else. */
+export function fromB64u(text: string): Buffer | null {
+  if (!B64U.test(text)) return null;
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : null;
+}
+
+/** SHA-256 over text (as UTF-8) or bytes, as base64url. */
+export const sha256 = (data: string | Uint8Array): Sha256 => (typeof hash === 'function' ? hash('sha256', data, 'base64url') : createHash('sha256').update(data).digest('base64url'));
+
+/** SHA-256 over the concatenation of parts, as bytes. */
+export function digest(...parts: (string | Uint8Array)[]): Buffer {
+  const h = createHash('sha256');
+  for (const part of parts) h.update(part);
+  return h.digest();
+}
+
+/** Equality in constant time for equal lengths. */
+export const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);

@@ -1,0 +1,160 @@
+/**
+ * Strict JSON in, canonical JSON out.
+ *
+ * The sender of JSON may be hostile and another parser may read the same bytes: a duplicate key, a float or an integer above 2^53-1
+ * would mean one thing here and another there. Such text is refused as ambiguous; it is never repaired.
+ */
+import canonicalize from 'canonicalize';
+import { type Sha256, sha256 } from './bytes.js';
+import { Fault } from './fault.js';
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** Limits of {@link parseJson}. Depth 32 is four times the deepest object of the project. */
+export const JSON_LIMITS = { bytes: 1_048_576, depth: 32 };
+
+const SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const PLAIN = /[^"\\\u0000-\u001f\ud800-\udfff]*/y;
+const LITERALS: [string, Json][] = [['true', true], ['false', false], ['null', null]];
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Parses RFC 8259 text with unique keys and integers within +-(2^53-1) only.
+ * @throws Fault intake.too_large, intake.malformed, intake.json_ambiguous (duplicate key), money.not_integer (any other number)
+ */
+export function parseJson(input: string | Uint8Array, limits: { bytes?: number; depth?: number } = {}): Json {
+  const bytes = limits.bytes ?? JSON_LIMITS.bytes;
+  if (input.length > bytes) throw new Fault('intake.too_large', { size: input.length, max: bytes });
+  return new Parser(typeof input === 'string' ? input : utf8(input), limits.depth ?? JSON_LIMITS.depth).document();
+}
+
+function utf8(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    throw new Fault('intake.malformed', { what: 'not UTF-8' });
+  }
+}
+
+class Parser {
+  private at = 0;
+  private readonly text: string;
+  private readonly maxDepth: number;
+
+  constructor(text: string, maxDepth: number) {
+    this.text = text;
+    this.maxDepth = maxDepth;
+  }
+
+  document(): Json {
+    const value = this.value(0);
+    this.space();
+    if (this.at < this.text.length) this.fail('text after the value');
+    return value;
+  }
+
+  private fail(what: string): never {
+    throw new Fault('intake.malformed', { what: `${what} at character ${this.at}` });
+  }
+
+  private space(): void {
+    while (SPACE.has(this.text.charCodeAt(this.at))) this.at++;
+  }
+
+  private value(depth: number): Json {
+    if (depth > this.maxDepth) this.fail('nested too deeply');
+    this.space();
+    switch (this.text[this.at]) {
+      case '{': return this.object(depth);
+      case '[': return this.array(depth);
+      case '"': return this.string();
+      default: return this.scalar();
+    }
+  }
+
+  private object(depth: number): Json {
+    const out: { [key: string]: Json } = {};
+    const seen = new Set<string>();
+    this.at++;
+    for (this.space(); this.text[this.at] !== '}'; this.space()) {
+      if (seen.size > 0) this.expect(',');
+      this.space();
+      const from = this.at;
+      if (this.text[from] !== '"') this.fail('a key was expected');
+      const key = this.string();
+      if (seen.has(key) || key === '__proto__') throw new Fault('intake.json_ambiguous', { key: key.slice(0, 64), at: from });
+      seen.add(key);
+      this.space();
+      this.expect(':');
+      out[key] = this.value(depth + 1);
+    }
+    this.at++;
+    return out;
+  }
+
+  private array(depth: number): Json {
+    const out: Json[] = [];
+    this.at++;
+    for (this.space(); this.text[this.at] !== ']'; this.space()) {
+      if (out.length > 0) this.expect(',');
+      out.push(this.value(depth + 1));
+    }
+    this.at++;
+    return out;
+  }
+
+  private expect(char: string): void {
+    if (this.text[this.at] !== char) this.fail(`'${char}' was expected`);
+    this.at++;
+  }
+
+  private string(): string {
+    const from = this.at;
+    PLAIN.lastIndex = ++this.at;
+    PLAIN.test(this.text);
+    this.at = PLAIN.lastIndex;
+    if (this.text[this.at] === '"') return this.text.slice(from + 1, this.at++);
+    return this.escaped(from);
+  }
+
+  /** A string with escapes or surrogates: find its end, let JSON.parse decode it, refuse what is not well-formed Unicode. */
+  private escaped(from: number): string {
+    while (this.at < this.text.length && this.text[this.at] !== '"') this.at += this.text[this.at] === '\\' ? 2 : 1;
+    const raw = this.text.slice(from, ++this.at);
+    try {
+      const value = JSON.parse(raw) as string;
+      if (/\p{Cs}/u.test(value)) this.fail('lone surrogate in a string');
+      return value;
+    } catch (cause) {
+      if (cause instanceof Fault) throw cause;
+      return this.fail('bad string');
+    }
+  }
+
+  private scalar(): Json {
+    for (const [word, value] of LITERALS) {
+      if (this.text.startsWith(word, this.at)) {
+        this.at += word.length;
+        return value;
+      }
+    }
+    NUMBER.lastIndex = this.at;
+    const found = NUMBER.exec(this.text)?.[0];
+    if (found === undefined) return this.fail('a value was expected');
+    this.at += found.length;
+    const value = Number(found);
+    if (!Number.isSafeInteger(value) || String(value) !== found) throw new Fault('money.not_integer', { value: found.slice(0, 40) });
+    return value;
+  }
+}
+
+/** RFC 8785 canonical form: the bytes that are hashed and signed. */
+export function canonical(value: unknown): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new TypeError('nothing to canonicalise');
+  return text;
+}
+
+/** SHA-256 over the canonical form of plain JSON data. */
+export const hashJson = (value: unknown): Sha256 => sha256(canonical(value));

@@ -1,0 +1,71 @@
+/**
+ * Messages between sidecar and verifier, over one outbound WebSocket. Each is a closed JSON object `{v:1, id, re?, type, body}`; `re` names the message
+ * it answers. A device is a stranger until its `platform` message proved its attestation key over a nonce of this connection: before that it
+ * gets nothing but nonces.
+ *
+ * Order: hello -> nonces(platform) [-> enrol_begin -> enrol_challenge -> enrol_proof] -> platform -> welcome -> policy, mandates, nonces(payment) ...
+ */
+import { z } from 'zod';
+import { type Of, b64u, count, hex, id, millis, name, publicJwk, record, sha256Text, text, token } from './base/shape.js';
+import { type Shape } from './base/shape.js';
+import { isCode, type Code } from './codes.js';
+import { NONCE_PURPOSES, PAYMENT_STATES, TIERS } from './names.js';
+import { authorityState } from './objects/carrier.js';
+import { logDelta, paymentEvidence, platformEvidence } from './objects/evidence.js';
+import { intent } from './objects/intent.js';
+import { findingShape } from './objects/ear.js';
+
+/** Limits of the link: bytes of one message, messages waiting for an answer, nonces pushed ahead. */
+export const LINK_LIMITS = { messageBytes: 4_194_304, inFlight: 64, nonces: 64 };
+export const LINK_PATH = '/v1/link';
+export const LINK_PROTOCOL = 'ari-link-1';
+
+const manifestToken = token(4_194_304);
+const proof = z.string().max(8192);
+const code = z.string().refine(isCode) as z.ZodType<Code, string>;
+
+const BODIES = {
+  /* device -> verifier */
+  hello: record({ build: text(64), akName: hex(34).nullable(), tier: z.enum(TIERS), reason: text(512).nullable(), agents: z.array(record({ agentId: name(), manifest: manifestToken, jwk: publicJwk })).max(64) }),
+  enrol_begin: record({ code: text(64), ekCertificate: b64u(8192).nullable(), ekChain: z.array(b64u(8192)).max(8), ekPublic: b64u(1024), akPublic: b64u(1024), registerPublic: b64u(256).nullable(), counterPublic: b64u(256).nullable() }),
+  /** `answer` = HMAC-SHA256(secret, sessionId || akName bytes); the platform part covers the challenge's nonce. */
+  enrol_proof: record({ sessionId: text(64), answer: b64u(32), evidence: platformEvidence, log: logDelta }),
+  /** The register inside `evidence` is certified on the same nonce; `log` brings the verifier up to it. */
+  platform: record({ evidence: platformEvidence, log: logDelta }),
+  /** One attempt of a payment. `mandate` is the presented SD-JWT with its last `~`, `closedMandate` the key-bound token appended to it. */
+  payment: record({ paymentId: id('pay'), attempt: z.int().min(1).max(16), intent, mandate: token().nullable(), closedMandate: token().nullable(), evidence: paymentEvidence, findings: z.array(findingShape).max(64) }),
+  /** Something the device could not put forward: deposited as `refused`. */
+  refusal: record({ paymentId: id('pay'), intent, code, message: text(1024) }),
+  log_append: record({ log: logDelta }),
+  settle_query: record({ paymentId: id('pay') }),
+  ack: record({}),
+  /* verifier -> device */
+  nonces: record({ purpose: z.enum(NONCE_PURPOSES), nonces: z.array(record({ nonce: sha256Text, expiresMs: millis })).max(64) }),
+  enrol_challenge: record({ sessionId: text(64), credentialBlob: b64u(512), encryptedSecret: b64u(1024), nonce: sha256Text }),
+  welcome: record({ deviceId: id('dev'), device: token(), aud: z.string(), nowMs: millis, simulated: z.boolean(), tier: z.enum(TIERS) }),
+  policy: record({ policy: token() }),
+  /** All valid mandates of this device with their carriers: replaces what the device had. */
+  mandates: record({ mandates: z.array(record({ mandate: token(), carrier: token(), state: z.enum(['valid', 'suspended']) })).max(1024) }),
+  /** Decision with the parts of the bundle that only the verifier has. */
+  decision: record({ paymentId: id('pay'), attempt: count, state: z.enum(PAYMENT_STATES), decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), authority: authorityState, confirmation: token().nullable(), leaf: z.string().max(65_535), proof }),
+  execution: record({ paymentId: id('pay'), state: z.enum(PAYMENT_STATES), execution: token().nullable(), receipt: token().nullable(), leaf: z.string().max(65_535).nullable(), proof: proof.nullable() }),
+  confirmed: record({ paymentId: id('pay'), confirmation: token() }),
+  revoked: record({ subject: text(64), state: text(32) }),
+  error: record({ code, message: text(1024) }),
+} as const;
+
+export type LinkType = keyof typeof BODIES;
+export type LinkBody<T extends LinkType> = Of<(typeof BODIES)[T]>;
+export type LinkMessage = { [T in LinkType]: { v: 1; id: string; re: string | null; type: T; body: LinkBody<T> } }[LinkType];
+
+const DEVICE_TYPES = ['hello', 'enrol_begin', 'enrol_proof', 'platform', 'payment', 'refusal', 'log_append', 'settle_query', 'ack'] as const;
+const VERIFIER_TYPES = ['nonces', 'enrol_challenge', 'welcome', 'policy', 'mandates', 'decision', 'execution', 'confirmed', 'revoked', 'error', 'ack'] as const;
+export type DeviceMessage = Extract<LinkMessage, { type: (typeof DEVICE_TYPES)[number] }>;
+export type VerifierMessage = Extract<LinkMessage, { type: (typeof VERIFIER_TYPES)[number] }>;
+
+const envelopes = (types: readonly LinkType[]) => z.discriminatedUnion('type', types.map((type) =>
+  z.strictObject({ v: z.literal(1), id: z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/), re: z.string().max(64).nullable(), type: z.literal(type), body: BODIES[type] })) as never);
+
+/** What a device may send, and what a verifier may. */
+export const deviceMessage = envelopes(DEVICE_TYPES) as unknown as Shape<DeviceMessage>;
+export const verifierMessage = envelopes(VERIFIER_TYPES) as unknown as Shape<VerifierMessage>;

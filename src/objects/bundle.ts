@@ -1,0 +1,41 @@
+/** Everything about one payment in one file: `*.ari.json`, `application/vnd.ari.bundle+json`. Anyone with the verifier's public keys can check it offline. */
+import { z } from 'zod';
+import { type Of, record, token } from '../base/shape.js';
+import { authorityState } from './carrier.js';
+import { evidence } from './evidence.js';
+import { intent } from './intent.js';
+
+export const BUNDLE_MEDIA_TYPE = 'application/vnd.ari.bundle+json';
+const leafText = z.string().min(2).max(65_535);
+
+/** Tokens stand here exactly as signed. `leaves` are the log's own bytes, `proofs` the tlog-proof of each, in the same order. */
+export const bundle = record({
+  v: z.literal('ari-bundle-1'),
+  intent,
+  mandate: token().nullable(),
+  closedMandate: token().nullable(),
+  carrier: token().nullable(),
+  manifest: token(4_194_304).nullable(),
+  device: token().nullable(),
+  evidence: evidence.nullable(),
+  ear: token().nullable(),
+  state: authorityState,
+  policy: token(),
+  decision: token(),
+  confirmation: token().nullable(),
+  userAssertion: z.string().max(65_536).nullable(),
+  execution: token().nullable(),
+  receipt: token().nullable(),
+  leaves: z.array(leafText).min(1).max(4),
+  proofs: z.array(z.string().max(8192)).min(1).max(4),
+});
+export type Bundle = Of<typeof bundle>;
+
+/** The edges between the objects of a bundle, in the order they are checked. `ari verify` names the one that fails. */
+export const EDGES = [
+  'mandate-agent', 'manifest-agent', 'mandate-carrier', 'intent-order', 'closed-mandate', 'closed-intent',
+  'binding-intent', 'binding-mandate', 'binding-closed', 'binding-agent', 'binding-platform', 'attest-binding', 'attest-ak', 'device-ak', 'register-log',
+  'ear-evidence', 'ear-binding', 'decision-ear', 'decision-inputs', 'decision-policy', 'confirmation-intent',
+  'leaf-decision', 'leaf-chain', 'proof-leaf', 'checkpoint-key', 'execution-decision', 'execution-proof', 'receipt-execution', 'receipt-closed', 'settled-leaf',
+] as const;
+export type Edge = (typeof EDGES)[number];

@@ -1,0 +1,38 @@
+/** What was measured of a running agent. No values of its environment and no file contents are in it. */
+import { z } from 'zod';
+import type { Sha256 } from '../base/bytes.js';
+import { type Of, count, hashOf, name, record, sha256Text } from '../base/shape.js';
+
+/** A file-backed executable mapping. `foreign` is not said here: the verifier compares with the manifest. */
+export const mapping = record({ path: z.string().max(4096), sha256: sha256Text.nullable(), deleted: z.boolean() });
+export type Mapping = Of<typeof mapping>;
+
+/** A file of the agent's tree that is not as in the manifest. */
+export const drift = record({ path: z.string().max(4096), kind: z.enum(['missing', 'changed', 'extra', 'unreadable']), sha256: sha256Text.nullable() });
+export type Drift = Of<typeof drift>;
+
+export const agentClaims = record({
+  v: z.literal('ari-agent-1'),
+  agentId: name(),
+  manifestSha256: sha256Text,
+  mode: z.enum(['attach', 'launch']),
+  exe: record({ path: z.string().max(4096), sha256: sha256Text, replaced: z.boolean() }),
+  /** SHA-256(JCS of [{path, sha256}] sorted by path) over all files and config files that the manifest names, as found on disk. */
+  tree: record({ files: count, sha256: sha256Text, drift: z.array(drift).max(256) }),
+  mappings: z.array(mapping).max(4096),
+  injection: record({
+    tracerPid: count,
+    anonymousCode: count,
+    inspector: z.boolean(),
+    riskyEnv: z.array(name(256)).max(64),
+  }),
+  process: record({
+    uid: count, gid: count, startTicks: z.string().regex(/^[0-9]{1,20}$/),
+    noNewPrivs: z.boolean(), seccomp: count, capEff: z.string().regex(/^[0-9a-f]{16}$/),
+    unit: z.string().max(512).nullable(),
+    namespaces: sha256Text,
+  }),
+});
+export type AgentClaims = Of<typeof agentClaims>;
+/** `agent_sha256`. */
+export const agentHash = (value: AgentClaims): Sha256 => hashOf(agentClaims, value);

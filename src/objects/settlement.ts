@@ -1,0 +1,54 @@
+/** From decision to money: the execution token (single use, at most 120 s), the receipt, and the allowance for terminals without network. */
+import { z } from 'zod';
+import { type Of, count, id, name, record, seconds, sha256Text, text, u64, url } from '../base/shape.js';
+import { isCode, type Code } from '../codes.js';
+import { minor, money } from '../money.js';
+import { BOUNDS } from '../names.js';
+import { payee } from './intent.js';
+import { signedKind } from './signed.js';
+
+export const executionToken = record({
+  iss: url,
+  aud: url,
+  jti: id('tok'),
+  iat: seconds,
+  exp: seconds,
+  carrierId: id('crr'),
+  reservationId: id('rsv'),
+  payee,
+  amount: money,
+  bound: z.enum(BOUNDS),
+  paymentId: id('pay'),
+  paymentSha256: sha256Text,
+  decisionSha256: sha256Text,
+  closedSha256: sha256Text,
+  cnf: record({ jkt: sha256Text }),
+  /** c2sp.org/tlog-proof@v1 of the decision's leaf: no token without its leaf. */
+  proof: z.string().max(8192),
+});
+export type ExecutionToken = Of<typeof executionToken>;
+export const EXECUTION_TOKEN = signedKind('ari-execution+jwt', 'carrier', executionToken);
+
+/** AP2 payment receipt names. `reference` is the hash of the closed mandate. */
+export const receipt = record({
+  iss: url,
+  iat: seconds,
+  jti: id('rcp'),
+  status: z.enum(['Success', 'Error']),
+  reference: sha256Text,
+  paymentId: id('pay'),
+  pspConfirmationId: text().nullable(),
+  error: z.string().refine(isCode).nullable() as z.ZodType<Code | null, string | null>,
+  executionSha256: sha256Text,
+  amount: money,
+  settledAt: seconds,
+});
+export type Receipt = Of<typeof receipt>;
+export const RECEIPT = signedKind('ari-receipt+jwt', 'settlement', receipt);
+
+export const offlineAllowance = record({
+  iss: url, jti: text(64), iat: seconds, exp: seconds, carrierId: id('crr'), akName: name(128),
+  maxCount: count, maxTotal: minor, perPaymentMax: minor, payees: z.array(name(256)).max(64), ctrBase: u64,
+});
+export type OfflineAllowance = Of<typeof offlineAllowance>;
+export const OFFLINE_ALLOWANCE = signedKind('ari-offline+jwt', 'carrier', offlineAllowance);

@@ -1,0 +1,138 @@
+/**
+ * The store as verbs. Each verb is one transaction; every uniqueness and balance is decided by the database, never by memory, so that several verifier
+ * processes may share one. Tokens and signed JSON are text exactly as received; money and times are bigint or integer milliseconds.
+ * A verb that finds its guard broken says so with a value (`{ok:false, code}`) or throws a Fault named in its comment; nothing is half done.
+ */
+import type { DeviceClock, LogHead, LogRow } from '../../attest/types.js';
+import type { Sha256 } from '../../src/base/bytes.js';
+import type { Code } from '../../src/codes.js';
+import type { CarrierState, DecisionKind, LeafKind, Level, MandateState, NoncePurpose, PaymentState } from '../../src/names.js';
+import type { AuthorityState } from '../../src/objects/carrier.js';
+import type { DepositLeaf } from '../../src/objects/leaf.js';
+
+export interface DeviceRow { deviceId: string; userId: string | null; state: 'enrolled' | 'suspended' | 'revoked'; simulated: boolean; akName: string; record: string }
+export interface CarrierRow { carrierId: string; userId: string; currency: string; state: CarrierState; rev: number; totalMax: bigint; reserved: bigint; spent: bigint; available: bigint; stateSeq: number; token: string }
+export interface MandateRow { mandateId: string; mandateSha256: Sha256; userId: string; carrierId: string; deviceId: string; agentId: string; manifestSha256: Sha256; level: Level; maxPayments: number | null; token: string; state: MandateState; expMs: number; uses: number }
+export interface PaymentRow { paymentId: string; deviceId: string; agentId: string; idempotencyKey: string; requestSha256: Sha256; paymentSha256: Sha256; intent: string; mandateId: string | null; carrierId: string | null; state: PaymentState; code: Code | null; version: number; createdMs: number }
+export interface AttemptRow { paymentId: string; n: number; nonce: string; evidence: string; ear: string; stateJson: string; decision: string; decisionKind: DecisionKind; decidedMs: number }
+
+/** A leaf before the log gives it its place in its chain; the sequencer fills `seq` and `prev`. */
+export type LeafDraft = Omit<DepositLeaf, 'seq' | 'prev'> & { kind: LeafKind };
+export interface QueuedLeaf { eventId: string; chain: string; body: string }
+export interface StoredLeaf { idx: number; eventId: string; chain: string; seq: number; leafHash: Sha256; leaf: string }
+
+/** All that the decide transaction writes. The nonce is consumed, the clock and log advanced, money reserved and the leaf queued: together or not at all. */
+export interface DecideInput {
+  nonce: { value: string; deviceId: string; purpose: NoncePurpose; expiresMs: number };
+  /** null when the evidence was not authentic: then nothing of the device moves. */
+  device: { akName: string; before: DeviceClock | null; after: DeviceClock; head: LogHead; entries: LogRow[] } | null;
+  payment: Omit<PaymentRow, 'version' | 'createdMs' | 'state' | 'code'>;
+  attempt: Omit<AttemptRow, 'paymentId' | 'nonce'>;
+  code: Code | null;
+  /** Present on permit. */
+  reserve: { reservationId: string; carrierId: string; rev: number; stateSeq: number; amount: bigint; mandateId: string | null; maxPayments: number | null; expiresMs: number } | null;
+  confirmationId: string | null;
+  leaf: { eventId: string; draft: LeafDraft };
+  nowMs: number;
+}
+/** `retry`: the carrier or device moved meanwhile; read again and adjudicate again (at most five times). */
+export type DecideResult = { ok: true } | { ok: false; retry: true } | { ok: false; retry: false; code: Code };
+
+export interface Store {
+  /** Applies missing schema versions. Idempotent. */
+  migrate(): Promise<void>;
+  close(): Promise<void>;
+
+  /* users and keys */
+  addUser(user: { userId: string; kind: 'person' | 'organisation'; nowMs: number }): Promise<void>;
+  addUserKey(key: { keyId: string; userId: string; publicJwk: string }): Promise<void>;
+  userKey(keyId: string): Promise<{ keyId: string; userId: string; publicJwk: string } | null>;
+  userKeys(userId: string): Promise<{ keyId: string; userId: string; publicJwk: string }[]>;
+
+  /* enrolment: codes and sessions are used once, decided by a conditional write */
+  addEnrolCode(code: { codeSha256: Sha256; userId: string; expiresMs: number; reEnrol: boolean }): Promise<void>;
+  /** @returns null when the code is unknown, used or expired */
+  useEnrolCode(codeSha256: Sha256, nowMs: number): Promise<{ userId: string; reEnrol: boolean } | null>;
+  openEnrolSession(session: { sessionId: string; ekSha256: Sha256; akName: string; secretMac: string; body: string; expiresMs: number }): Promise<void>;
+  useEnrolSession(sessionId: string, nowMs: number): Promise<{ ekSha256: Sha256; akName: string; secretMac: string; body: string } | null>;
+  /** The device id of a live EK, or null. */
+  deviceOfEk(ekSha256: Sha256): Promise<{ deviceId: string; akName: string } | null>;
+  /** A new device, or a new key of a known one (the old key is retired); writes its `enrolled` leaf. @throws Fault enrol.device_conflict */
+  enrol(input: { deviceId: string; ekSha256: Sha256; userId: string | null; simulated: boolean; akName: string; record: string; reEnrol: boolean; clock: DeviceClock; head: LogHead | null; entries: LogRow[]; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  deviceByAk(akName: string): Promise<DeviceRow | null>;
+  deviceById(deviceId: string): Promise<DeviceRow | null>;
+  setDeviceAgents(deviceId: string, agents: { agentId: string; manifestSha256: Sha256; jwk: string }[]): Promise<void>;
+  deviceAgents(deviceId: string): Promise<{ agentId: string; manifestSha256: Sha256; jwk: string }[]>;
+
+  /* freshness and history */
+  /** @returns false when the nonce was used before */
+  consumeNonce(nonce: { value: string; deviceId: string; purpose: NoncePurpose; expiresMs: number }, nowMs: number): Promise<boolean>;
+  clock(akName: string): Promise<DeviceClock | null>;
+  logHead(deviceId: string, epoch: Sha256): Promise<LogHead | null>;
+  latestHead(deviceId: string): Promise<LogHead | null>;
+  logEntries(deviceId: string, epoch: Sha256, from: number, to: number): Promise<LogRow[]>;
+  /** Consumes the nonce, advances clock and history, keeps the platform part; false when the nonce was used or another history won. */
+  acceptPlatform(input: { nonce: DecideInput['nonce']; device: NonNullable<DecideInput['device']>; deviceId: string; platformSha256: Sha256; evidence: string; appraisal: string; nowMs: number }): Promise<boolean>;
+  platform(platformSha256: Sha256): Promise<{ deviceId: string; evidence: string; appraisal: string; seenMs: number } | null>;
+
+  /* delegation */
+  addManifest(row: { manifestSha256: Sha256; agentId: string; version: string; token: string }): Promise<void>;
+  manifest(manifestSha256: Sha256): Promise<{ token: string; agentId: string; version: string; revokedMs: number | null } | null>;
+  /** Opens (rev 1) or revises (rev + 1) a carrier; writes its `rules_changed` leaf. @throws Fault store.conflict */
+  putCarrier(input: { carrierId: string; userId: string; currency: string; rev: number; totalMax: bigint; rulesSha256: Sha256; token: string; userSignature: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  /** Moves money from the main account (fed from outside) into the carrier. Idempotent by event. */
+  fundCarrier(input: { eventId: string; carrierId: string; amount: bigint; nowMs: number }): Promise<void>;
+  carrier(carrierId: string): Promise<CarrierRow | null>;
+  carriersOf(userId: string): Promise<CarrierRow[]>;
+  addMandate(row: Omit<MandateRow, 'state' | 'uses'>): Promise<void>;
+  mandate(mandateId: string): Promise<MandateRow | null>;
+  mandatesOfDevice(deviceId: string): Promise<MandateRow[]>;
+  putPayee(row: { payeeId: string; origin: string; scenario: string; settleAccount: string }): Promise<void>;
+  payee(payeeId: string, origin: string | null): Promise<{ scenario: string; settleAccount: string } | null>;
+  /** Freeze, thaw or revoke a carrier, mandate or device; with its leaf. After it returned, nothing more is permitted. */
+  setState(input: { subject: string; kind: 'carrier' | 'mandate' | 'device'; state: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<boolean>;
+
+  /* payments */
+  authority(input: { carrierId: string; mandateId: string | null; payee: { id: string; origin: string | null }; windowsFromMs: number[] }): Promise<{ carrier: CarrierRow | null; mandate: MandateRow | null; state: AuthorityState }>;
+  decide(input: DecideInput): Promise<DecideResult>;
+  payment(paymentId: string): Promise<PaymentRow | null>;
+  paymentByKey(deviceId: string, agentId: string, idempotencyKey: string): Promise<PaymentRow | null>;
+  paymentsOf(filter: { userId?: string; state?: PaymentState; limit: number }): Promise<PaymentRow[]>;
+  attempts(paymentId: string): Promise<AttemptRow[]>;
+  /** A user's consent; writes its `confirmed` leaf. @throws Fault confirm.not_awaited */
+  addConfirmation(input: { confirmationId: string; paymentId: string; keyId: string; token: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  confirmation(paymentId: string): Promise<{ confirmationId: string; keyId: string; token: string; consumedAttempt: number | null } | null>;
+
+  /* settlement */
+  /** Stores the token once its leaf is under a committed checkpoint; the first token of a payment wins and is returned. */
+  releaseToken(input: { jti: string; paymentId: string; reservationId: string; leafIdx: number; token: string; expiresMs: number }): Promise<string>;
+  executionToken(paymentId: string): Promise<{ jti: string; token: string; reservationId: string; expiresMs: number } | null>;
+  reservation(paymentId: string): Promise<{ reservationId: string; carrierId: string; amount: bigint; captured: bigint; released: bigint } | null>;
+  /** First one wins. `mine:false` with the stored state for the same request; @throws Fault token.used for another request */
+  startRedemption(input: { jti: string; requestSha256: Sha256; nowMs: number }): Promise<{ mine: boolean; state: 'started' | 'settled' | 'failed' | 'outcome_unknown'; receipt: string | null }>;
+  /** Captures and releases the reservation, moves the ledger, frees or uses the mandate slot, queues the leaf. Idempotent by jti. */
+  finishRedemption(input: { jti: string; paymentId: string; outcome: 'settled' | 'failed'; captured: bigint; payeeAccount: string; receipt: string; code: Code | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  receipt(paymentId: string): Promise<string | null>;
+  /** Reservations of payments that were permitted and never settled, past their life: released, slot freed. */
+  expireReservations(nowMs: number): Promise<number>;
+  /** Payments whose leaf is in the log but that have no token yet, or a token without a receipt: what a crash left. */
+  unfinished(): Promise<PaymentRow[]>;
+
+  /* deposit chain */
+  queueLeaf(leaf: { eventId: string; draft: LeafDraft }, nowMs: number): Promise<void>;
+  /** One sequencing step: takes queued leaves, gives them chain positions, and commits leaves, size and signed checkpoint together. `build` is pure and may be called again. */
+  sequence(origin: string, max: number, build: (state: { size: number; frontier: string }, leaves: string[]) => { size: number; frontier: string; root: Sha256; note: string }): Promise<StoredLeaf[]>;
+  leafByEvent(eventId: string): Promise<StoredLeaf | null>;
+  leavesOfPayment(paymentSha256: Sha256): Promise<StoredLeaf[]>;
+  leaves(from: number, to: number): Promise<StoredLeaf[]>;
+  chain(chain: string): Promise<StoredLeaf[]>;
+  checkpoint(size?: number): Promise<{ size: number; root: Sha256; note: string } | null>;
+
+  /* policies, keys, idempotency */
+  putPolicy(row: { policySha256: Sha256; id: string; version: number; stage: string; token: string }): Promise<void>;
+  policy(policySha256: Sha256): Promise<string | null>;
+  putKey(row: { kid: string; role: string; jwk: string; fromMs: number }): Promise<void>;
+  keys(): Promise<{ kid: string; role: string; jwk: string; retiredMs: number | null }[]>;
+  /** The sum over all accounts; zero by construction. For tests and audits. */
+  ledgerSum(): Promise<bigint>;
+}

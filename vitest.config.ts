@@ -1,0 +1,13 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: { alias: { '@ari-sidecar/tpm2': fileURLToPath(new URL('./tpm2/src/index.ts', import.meta.url)) } },
+  test: {
+    include: ['test/**/*.test.ts', 'tpm2/test/**/*.test.ts'],
+    exclude: ['test/vectors/**', 'node_modules/**', 'dist/**'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+});
