@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type Of, record, token } from '../base/shape.js';
 import { authorityState } from './carrier.js';
-import { evidence } from './evidence.js';
+import { evidence, logEntry } from './evidence.js';
 import { intent } from './intent.js';
 
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.ari.bundle+json';
@@ -18,6 +18,8 @@ export const bundle = record({
   manifest: token(4_194_304).nullable(),
   device: token().nullable(),
   evidence: evidence.nullable(),
+  /** The entries of the measurement log before those in the evidence, from the epoch's first on: with them the register is recomputed offline. */
+  log: z.array(logEntry).max(16_384),
   ear: token().nullable(),
   state: authorityState,
   policy: token(),
