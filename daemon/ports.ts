@@ -1,0 +1,41 @@
+/** The walls between the rooms of the daemon: who asks, for which agent, and what the door may call. */
+import type { AgentEvent, PaymentView, StatusView } from '../src/agentapi.js';
+import type { PaymentRequest } from '../src/objects/intent.js';
+import type { AgentManifest } from '../src/objects/manifest.js';
+import type { Verified } from '../src/objects/signed.js';
+
+/** An agent that the operator allowed. `root` is the absolute path its manifest's files stand below; `uid` null means any user. */
+export interface Agent { readonly id: string; readonly manifest: Verified<AgentManifest>; readonly root: string; readonly uid: number | null }
+
+/**
+ * The process at the other end of a connection, as the kernel named it when it connected.
+ *
+ * `proc` is the path of its /proc directory through a held descriptor: what is read below it is of this process or fails, also after the pid
+ * was given to another one.
+ */
+export interface Peer {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly proc: string;
+  /** Start time in clock ticks since boot: field 22 of /proc/PID/stat. */
+  readonly startTicks: string;
+  readonly exe: { readonly dev: string; readonly ino: string; readonly path: string };
+  /** @throws Fault peer.gone, peer.pid_reused, peer.exec_changed (another program, or the same one started anew) */
+  stillThere(): void;
+  /** Releases the descriptors. The peer must not be used after it. */
+  close(): void;
+}
+
+/**
+ * What the door calls. `pay` answers a view for every outcome that was decided, also a denial, and throws a fault for what could not be put
+ * forward; the same key with the same request answers the same payment, with another request it throws intake.idempotency_conflict.
+ * An agent sees only its own payments: null for those of others. `subscribe` answers the function that ends the subscription.
+ */
+export interface AgentApi {
+  pay(peer: Peer, agent: Agent, request: PaymentRequest, idempotencyKey: string): Promise<PaymentView>;
+  payment(agent: Agent, paymentId: string): PaymentView | null;
+  bundle(agent: Agent, paymentId: string): string | null;
+  status(): StatusView;
+  subscribe(agent: Agent, listener: (event: AgentEvent) => void): () => void;
+}
