@@ -3,7 +3,9 @@
  * it answers. A device is a stranger until its `platform` message proved its attestation key over a nonce of this connection: before that it
  * gets nothing but nonces.
  *
- * Order: hello -> nonces(platform) [-> enrol_begin -> enrol_challenge -> enrol_proof] -> platform -> welcome -> policy, mandates, nonces(payment) ...
+ * Order: hello -> policy, nonces(platform) [-> enrol_begin -> enrol_challenge -> enrol_proof] or [-> platform] -> welcome -> mandates, nonces(payment) ...
+ * The policy (public, operator-signed) comes first because it says which PCRs to quote. A later `platform` (refresh) is answered by `ack`; the nonce it
+ * used is replaced by a new `nonces(platform)`.
  */
 import { z } from 'zod';
 import { type Of, b64u, count, hex, id, millis, name, publicJwk, record, sha256Text, text, token } from './base/shape.js';

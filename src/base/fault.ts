@@ -41,6 +41,9 @@ export class Fault extends Error {
   }
 }
 
+/** A fault as another process told it: its code, its words. */
+export const faultTold = (code: Code, message: string): Fault => Object.assign(new Fault(code), { message });
+
 /** A fault with the details its sentence needs: wrong or missing details do not compile. */
 export const fault = <C extends Code>(code: C, ...args: [...DetailsArgument<C>]): Fault => new Fault(code, args[0] as Facts | undefined);
 
