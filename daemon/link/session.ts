@@ -63,12 +63,12 @@ export class Session {
         await this.greet(this.socket);
         pause = BACKOFF_MS.first;
         this.problem = await this.socket.closed;
+        this.state = 'offline';
       } catch (error) {
         this.problem = asFault(error);
         this.state = this.problem.code === 'device.unknown' ? 'unenrolled' : this.problem.code.startsWith('tpm.') ? 'no_tpm' : this.problem.code.startsWith('link.') ? 'offline' : 'untrusted';
         this.ports.log.warn({ code: this.problem.code, state: this.state }, this.problem.message);
       }
-      if (this.state === 'ready' || this.state === 'greeting') this.state = 'offline';
       this.forget();
       if (!this.stopped) await this.rest(pause * (0.5 + Math.random() / 2));
     }
