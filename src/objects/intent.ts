@@ -21,7 +21,8 @@ export const intent = record({
   order: record({ ref: text(), termsSha256: sha256Text }),
   request: record({ method: z.string().max(16), url, bodySha256: sha256Text }).nullable(),
   taskId: name().nullable(),
-  carrierId: id('crr'),
+  /** Null when the device has no mandate to pay with: such a request is refused, and deposited as refused. */
+  carrierId: id('crr').nullable(),
   idempotencyKey: text(255),
   expiresAt: seconds,
 });
