@@ -16,9 +16,14 @@ export interface VerifyKey { readonly kid: string; readonly jwk: PublicJwk; read
 /** RFC 7638 thumbprint. */
 export const thumbprint = (jwk: PublicJwk): Sha256 => sha256(canonical({ crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }));
 
+/** @throws Fault token.malformed when x and y are no point of the curve: a key may come from a hostile token */
 export function verifyKey(jwk: PublicJwk, kid?: string): VerifyKey {
   const jkt = thumbprint(jwk);
-  return { kid: kid ?? jkt, jwk, jkt, key: createPublicKey({ key: jwk, format: 'jwk' }) };
+  try {
+    return { kid: kid ?? jkt, jwk, jkt, key: createPublicKey({ key: jwk, format: 'jwk' }) };
+  } catch {
+    throw fault('token.malformed', { what: 'the public key is no point of P-256' });
+  }
 }
 
 export function signerOf(privateKey: KeyObject, kid?: string): Signer {
