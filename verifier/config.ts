@@ -1,0 +1,78 @@
+/** The verifier's configuration, `/etc/ari/verifier.toml`. Secrets stand in files of their own and are named by path only. */
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parse as parseToml } from 'smol-toml';
+import { z } from 'zod';
+import { configOf } from '../src/base/config.js';
+import { fault } from '../src/base/fault.js';
+import { record } from '../src/base/shape.js';
+
+const path = z.string().min(1).max(4096);
+const issuer = z.string().max(2048).regex(/^(?:https:\/\/\S+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?:[:/]\S*)?)$/, 'must be https://, or http:// of this machine');
+const LISTEN = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/;
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+const listen = z.string().regex(LISTEN, 'must be HOST:PORT').transform((text) => {
+  const [, v6, host, port] = LISTEN.exec(text) ?? [];
+  return { host: v6 ?? host ?? '', port: Number(port) };
+}).refine(({ port }) => port <= 65_535, 'must have a port of at most 65535');
+
+const fields = record({
+  issuer,
+  listen,
+  tls: record({ certFile: path, keyFile: path }).optional(),
+  store: record({ path }),
+  keys: record({ dir: path }),
+  roles: record({
+    carrier: record({ issuer }).optional(),
+    settlement: record({ issuer: issuer.optional(), adapter: z.enum(['ledger']).default('ledger') }).optional(),
+  }).optional(),
+  /** `ek_roots` are vendors' roots, `test_roots` those of software TPMs: a device below the second kind is marked simulated. PEM files. */
+  trust: record({ ekRoots: z.array(path).max(256).default([]), testRoots: z.array(path).max(16).default([]), publishers: path, policyFile: path }),
+  /** The log's name in its checkpoints: a plain name without scheme. */
+  deposit: record({ origin: z.string().max(256).regex(/^[^\s+]+$/, 'must be a name without spaces and +') }),
+  nonce: record({ lifeS: z.int().min(5).max(3600).default(120), pool: z.int().min(1).max(64).default(16) }).prefault({}),
+  api: record({ adminTokenFile: path }),
+});
+type Fields = z.output<typeof fields>;
+
+/** Without TLS everyone on the network could read and change what is sent, so only this machine is served then. */
+const shape = fields.refine((config: Fields) => config.tls !== undefined || LOOPBACK.has(config.listen.host), { path: ['listen'], message: 'must be a loopback address when there is no [tls]' });
+
+export interface VerifierConfig extends Omit<Fields, 'roles'> { readonly issuers: { readonly verifier: string; readonly carrier: string; readonly settlement: string } }
+
+/** @throws Fault config.invalid naming every wrong line */
+export function parseConfig(text: string, file: string): VerifierConfig {
+  let data: unknown;
+  try {
+    data = parseToml(text);
+  } catch (cause) {
+    throw fault('config.invalid', { file, what: (cause as Error).message.split('\n')[0] ?? 'no TOML' });
+  }
+  const { roles, ...config } = configOf(shape, data, file);
+  return { ...config, issuers: { verifier: config.issuer, carrier: roles?.carrier?.issuer ?? config.issuer, settlement: roles?.settlement?.issuer ?? config.issuer } };
+}
+
+/** A file that the configuration names, as text. @throws Fault config.unreadable */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw fault('config.unreadable', { file, what: (cause as NodeJS.ErrnoException).code ?? 'error' });
+  }
+}
+
+/** Reads the file; relative paths in it are taken from its folder. @throws Fault config.unreadable, config.invalid */
+export function loadConfig(file: string): VerifierConfig {
+  const config = parseConfig(readText(file), file);
+  const at = (name: string): string => resolve(dirname(resolve(file)), name);
+  const { trust, tls } = config;
+  return {
+    ...config,
+    ...(tls && { tls: { certFile: at(tls.certFile), keyFile: at(tls.keyFile) } }),
+    store: { path: at(config.store.path) },
+    keys: { dir: at(config.keys.dir) },
+    trust: { ekRoots: trust.ekRoots.map(at), testRoots: trust.testRoots.map(at), publishers: at(trust.publishers), policyFile: at(trust.policyFile) },
+    api: { adminTokenFile: at(config.api.adminTokenFile) },
+  };
+}

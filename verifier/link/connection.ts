@@ -1,0 +1,116 @@
+/**
+ * One sidecar's connection: strict messages in, one at a time, in the order they came; each is answered or refused and none ends the process.
+ *
+ * Stages: `new` (has said nothing) -> `stranger` (hello) -> `enrolling` (challenged) -> `proven` (its attestation key signed a nonce of this connection).
+ */
+import { WebSocket } from 'ws';
+import { asFault, Fault, fault } from '../../src/base/fault.js';
+import { ulid } from '../../src/base/id.js';
+import { canonical, parseJson } from '../../src/base/json.js';
+import { decode, encode } from '../../src/base/shape.js';
+import { deviceMessage, type DeviceMessage, LINK_LIMITS, type LinkBody, verifierMessage, type VerifierMessage } from '../../src/link.js';
+import type { Verifier } from '../context.js';
+import type { Reachable } from '../hub.js';
+import { Bucket, type ConnectionLimits } from './limits.js';
+
+type Hello = LinkBody<'hello'>;
+export type Stage =
+  | { readonly name: 'new' }
+  | { readonly name: 'stranger'; readonly hello: Hello }
+  | { readonly name: 'enrolling'; readonly hello: Hello; readonly sessionId: string }
+  | { readonly name: 'proven'; readonly hello: Hello; readonly deviceId: string; readonly akName: string };
+export type StageName = Stage['name'];
+export type Dispatch = (v: Verifier, connection: Connection, message: DeviceMessage) => Promise<void>;
+
+export class Connection implements Reachable {
+  /** Names this connection; the platform nonces it gets are good for it alone. */
+  readonly id: string;
+  stage: Stage = { name: 'new' };
+  private readonly v: Verifier;
+  private readonly socket: WebSocket;
+  private readonly limits: ConnectionLimits;
+  private readonly bucket: Bucket;
+  private readonly timers: NodeJS.Timeout[];
+  private queued = 0;
+  private work: Promise<void> = Promise.resolve();
+  private alive = true;
+
+  constructor(v: Verifier, socket: WebSocket, limits: ConnectionLimits, dispatch: Dispatch) {
+    this.v = v;
+    this.socket = socket;
+    this.limits = limits;
+    this.id = ulid(v.now(), v.random(10));
+    this.bucket = new Bucket(limits, v.now());
+    this.timers = [setInterval(() => this.beat(), limits.heartbeatMs), setTimeout(() => this.mustBeProven(), limits.proveMs)];
+    socket.on('pong', () => { this.alive = true; });
+    socket.on('error', (cause) => v.logger.debug({ connection: this.id, cause: cause.message }, 'link error'));
+    socket.on('message', (data, binary) => this.receive(data as Buffer, binary, dispatch));
+    socket.once('close', () => this.ended());
+  }
+
+  /** Sends without waiting. A peer that does not read is cut off before it fills the memory. */
+  readonly send = <T extends VerifierMessage['type']>(type: T, body: LinkBody<T>, re: string | null = null): void => {
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    if (this.socket.bufferedAmount > this.limits.unsentBytes) return this.socket.terminate();
+    const message = { v: 1, id: ulid(this.v.now(), this.v.random(10)), re, type, body } as VerifierMessage;
+    this.socket.send(canonical(encode(verifierMessage, message)));
+  };
+
+  refuse(error: unknown, re: string | null): void {
+    const refused = asFault(error);
+    if (refused.code === 'bug.internal') this.v.logger.error({ connection: this.id, err: refused.cause }, 'message failed');
+    this.send('error', { code: refused.code, message: refused.message.slice(0, 1024) }, re);
+  }
+
+  /** Repeats a task while the connection lives. */
+  every(ms: number, task: () => void): void {
+    this.timers.push(setInterval(task, ms));
+  }
+
+  close(reason: string): void {
+    this.socket.close(1008, reason);
+  }
+
+  /** What is at work has ended. */
+  idle(): Promise<void> {
+    return this.work;
+  }
+
+  private receive(data: Buffer, binary: boolean, dispatch: Dispatch): void {
+    if (this.queued >= this.limits.queued || !this.bucket.take(this.v.now())) return this.close('too many messages');
+    const message = this.read(data, binary);
+    if (message === null) return;
+    this.queued++;
+    this.work = this.work
+      .then(() => (this.socket.readyState === WebSocket.OPEN ? dispatch(this.v, this, message) : undefined))
+      .catch((error: unknown) => this.refuse(error, message.id))
+      .finally(() => { this.queued--; });
+  }
+
+  /** Bytes of a stranger, before anything is known: one wrong byte ends the connection. */
+  private read(data: Buffer, binary: boolean): DeviceMessage | null {
+    try {
+      if (binary) throw fault('link.protocol', { what: 'a binary message' });
+      return decode(deviceMessage, parseJson(data, { bytes: LINK_LIMITS.messageBytes }));
+    } catch (error) {
+      this.refuse(error instanceof Fault ? error : fault('link.protocol', { what: 'not a message' }), null);
+      this.socket.close(1002, 'protocol');
+      return null;
+    }
+  }
+
+  private beat(): void {
+    if (!this.alive) return this.socket.terminate();
+    this.alive = false;
+    this.socket.ping();
+  }
+
+  private mustBeProven(): void {
+    if (this.stage.name !== 'proven') this.close('not proven in time');
+  }
+
+  private ended(): void {
+    for (const timer of this.timers) clearInterval(timer);
+    if (this.stage.name === 'proven') this.v.hub.leave(this.stage.deviceId, this);
+  }
+}
