@@ -1,6 +1,6 @@
 /**
  * The mandate: A2P2's task delegation credential. An SD-JWT (RFC 9901) signed by the user that holds an AP2 open payment mandate and names K_a, the
- * agent's payment key. A closed mandate is the key-bound presentation K_a signs for one payment. Wire handling: sdjwt.ts.
+ * agent's payment key. A closed mandate is the key-bound presentation K_a signs for one payment. Wire handling: src/sdjwt.
  */
 import { z } from 'zod';
 import { type Of, id, name, publicJwk, record, seconds, sha256Text, text, token, url } from '../base/shape.js';
