@@ -1,0 +1,24 @@
+/** TPM 2.0 for Node: the one public door of the package. */
+export { type Auth, type Entity, hmac, type Hmac, password, type Password } from './auth.js';
+export type { Channel } from './channel/channel.js';
+export { openChannel } from './channel/open.js';
+export { connect, type ConnectOptions, type RunOptions, Tpm } from './client.js';
+export * from './commands/index.js';
+export { type Command, command, type Result, type Role } from './commands/row.js';
+export { type AuthCommand, type AuthResponse, type CommandMessage, decodeCommand, encodeCommand, openResponse, frameResponse, type Answer } from './commands/message.js';
+export type { SessionOptions } from './core.js';
+export { type Credential, type CredentialRequest, makeCredential } from './credential.js';
+export { createEk, type EkKind, type EndorsementKey, readEkCertificate, readNv, withEkSession } from './endorsement.js';
+export { ChannelError, type ChannelFault, TpmError } from './errors.js';
+export { handleType, HT, isSession, RH } from './handles.js';
+export { kdfA, kdfE } from './kdf.js';
+export { p1363Of, publicFromKey, publicKeyOf, type SignatureScheme, verifySignature } from './keys.js';
+export { algOf, nameOf, nvNameOf, qualifiedName } from './names.js';
+export * from './policies.js';
+export { Queue } from './queue.js';
+export { decodeRc, mayRepeat, RC, type ResponseCode, type Where } from './rc.js';
+export { Session } from './session.js';
+export * from './structures/index.js';
+export * from './templates.js';
+export { type Codec, decode, encode, type Infer, type Input } from './wire/codec.js';
+export { WireError } from './wire/error.js';
