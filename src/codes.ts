@@ -27,6 +27,8 @@ export const CODES = {
   'peer.gone': row('fault', 409, 'agent', 'process {pid} ended while it was being measured', 'connect again from the running agent'),
   'peer.exec_changed': row('fault', 409, 'agent', 'process {pid} became another program since it connected', 'connect again from the program that pays'),
   'peer.pid_reused': row('fault', 409, 'agent', 'pid {pid} now belongs to another process', 'connect again from the running agent'),
+  'peer.unidentified': row('fault', 503, 'device', 'the kernel cannot be asked who connected: {what}', 'install the package koffi for this platform; the sidecar serves nobody whom it cannot name'),
+  'peer.other_speaker': row('fault', 403, 'agent', 'process {speaker} speaks on the connection of process {pid}', 'open a connection of its own in each process; never hand one on'),
   'peer.unreadable': row('fault', 403, 'device', 'process {pid} cannot be measured: {what}', 'let the sidecar read /proc of the agent (same uid or CAP_SYS_PTRACE)'),
   'enrol.code': row('fault', 403, 'user', 'the one-time code is unknown, used or expired', 'ask the verifier for a new enrolment code'),
   'enrol.session': row('fault', 409, 'device', 'the enrolment session is unknown, used or expired', 'begin the enrolment again'),
