@@ -68,6 +68,7 @@ export class Session {
         this.problem = asFault(error);
         this.state = this.problem.code === 'device.unknown' ? 'unenrolled' : this.problem.code.startsWith('tpm.') ? 'no_tpm' : this.problem.code.startsWith('link.') ? 'offline' : 'untrusted';
         this.ports.log.warn({ code: this.problem.code, state: this.state }, this.problem.message);
+        this.socket?.close();
       }
       this.forget();
       if (!this.stopped) await this.rest(pause * (0.5 + Math.random() / 2));
@@ -112,6 +113,12 @@ export class Session {
   /** The platform part behind a hash: it goes into the bundle. */
   platformPart(sha256: Sha256): LinkBody<'platform'>['evidence'] | null {
     return this.platform?.sha256 === sha256 ? this.platform.evidence : null;
+  }
+
+  /** The device record of this session. */
+  device(): string {
+    this.standing();
+    return (this.welcome as LinkBody<'welcome'>).device;
   }
 
   request<T extends DeviceMessage['type']>(type: T, body: LinkBody<T>): Promise<VerifierMessage> {

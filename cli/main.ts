@@ -1,0 +1,40 @@
+/** The `ari` command. One file per sub-command; exit 0 done, 1 refused or check failed, 2 usage, 3 cannot reach, 4 device trouble. */
+import { Command, CommanderError } from 'commander';
+import { asFault, type Fault } from '../src/base/fault.js';
+import { VERSION } from '../src/version.js';
+import { commands } from './commands/index.js';
+import { colourful, paint } from './output.js';
+
+const EXIT: [prefix: string, status: number][] = [['usage.', 2], ['config.', 2], ['link.', 3], ['tpm.', 4]];
+
+/** Exit status of a fault. */
+export const exitOf = (fault: Fault): number => EXIT.find(([prefix]) => fault.code.startsWith(prefix))?.[1] ?? 1;
+
+function program(): Command {
+  const ari = new Command('ari')
+    .description('Proof, at the moment of payment, that an AI agent is the one its user authorised\nand runs unmodified on a trusted device.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .showHelpAfterError('(see --help)')
+    .exitOverride()
+    .addHelpText('after', '\nExit status:\n  0 done   1 refused, or a check failed   2 usage   3 cannot reach the other side   4 device trouble\n\nEvery command that prints takes --json. Documentation: README.md and docs/.');
+  for (const register of commands) register(ari);
+  return ari;
+}
+
+/** Runs one command line. @returns the exit status */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    await program().parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return complain(asFault(error), argv.includes('--json'));
+  }
+}
+
+function complain(fault: Fault, json: boolean): number {
+  if (json) process.stdout.write(`${JSON.stringify({ error: fault.problem() })}\n`);
+  else process.stderr.write(`${paint('red', `ari: ${fault.code}`, colourful(process.stderr))}: ${fault.message}\n  ${fault.fix}.\n`);
+  if (fault.code === 'bug.internal') process.stderr.write(`${fault.cause instanceof Error ? fault.cause.stack : String(fault.cause)}\n`);
+  return exitOf(fault);
+}

@@ -1,0 +1,171 @@
+/**
+ * The sidecar process: joins the rooms and keeps them alive. TPM or verifier trouble lowers what it can do and is said in its status; it never ends it.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { measure } from '../attest/measure.js';
+import type { StatusView } from '../src/agentapi.js';
+import { asFault } from '../src/base/fault.js';
+import { open } from '../src/objects/signed.js';
+import type { VerifierMessage } from '../src/link.js';
+import { DECISION, POLICY } from '../src/objects/decision.js';
+import { BUILD, VERSION } from '../src/version.js';
+import { loadAgents } from './agents.js';
+import type { DaemonConfig } from './config.js';
+import { type Door, openDoor } from './door/door.js';
+import { openJournal } from './journal/journal.js';
+import { Session } from './link/session.js';
+import { connectLink } from './link/socket.js';
+import { Book, isOpen, viewOf } from './pay/book.js';
+import { bundleOf } from './pay/bundle.js';
+import { executed, pay, type Ports, resume, ruled } from './pay/pay.js';
+import { Wallet } from './pay/wallet.js';
+import type { Agent, AgentApi, Peer } from './ports.js';
+import { sense } from './sense/sense.js';
+import { openProver } from './tpm/prover.js';
+import type { Fact, Log, Prover } from './tpm/types.js';
+import { loadTrust, readText } from './trust.js';
+
+/** Name of the file in the state folder in which `ari init` leaves the one-time enrolment code. */
+export const ENROL_CODE_FILE = 'enrol-code';
+const RECOVER_MS = { first: 1_000, most: 60_000 };
+
+export interface Daemon { status(): StatusView; doctor(): Promise<Fact[]>; close(): Promise<void> }
+
+export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemon> {
+  mkdirSync(config.state.dir, { recursive: true, mode: 0o700 });
+  const trust = loadTrust(config.verifier.keysFile);
+  const agents = loadAgents(config.agents.allow, trust.keys);
+  const prover = await openProver({ ...config.tpm, stateDir: config.state.dir }, log);
+  const book = await openBook(config.state.dir);
+  const wallet = new Wallet(trust.keys, log);
+  const ca = config.verifier.caFile === undefined ? undefined : readText(config.verifier.caFile);
+  const codeFile = join(config.state.dir, ENROL_CODE_FILE);
+  const session = new Session({
+    prover, log, aud: trust.aud,
+    connect: (onMessage) => connectLink(config.verifier.url, ca, onMessage),
+    hello: async () => ({
+      build: BUILD, akName: prover.akName, tier: prover.tier, reason: prover.reason,
+      agents: await Promise.all(agents.map(async ({ id, manifest }) => ({ agentId: id, manifest: manifest.token, jwk: (await prover.agentKey(id)).jwk }))),
+    }),
+    openPolicy: (token) => open(POLICY, token, trust.keys),
+    enrolCode: () => { try { return readFileSync(codeFile, 'utf8').trim(); } catch { return null; } },
+    usedEnrolCode: () => rmSync(codeFile, { force: true }),
+    onMessage: (message) => { hear(message, ports).catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); },
+    onReady: () => { for (const payment of book.all()) if (isOpen(payment.state) && payment.state !== 'received') void resume(payment, ports); },
+  });
+  const ports: Ports = {
+    book, wallet, session, prover, nowMs: Date.now, random: randomBytes,
+    openDecision: (token) => open(DECISION, token, trust.keys),
+    measure: async (peer, agent) => measureAgent(peer, agent, prover),
+  };
+  const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents }, keys);
+  const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
+  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, api: apiOf(ports, status), log });
+  const running = session.run();
+  const recovering = keepRecovering(prover, session, log);
+  log.info({ tier: prover.tier, reason: prover.reason, socket: config.agents.socket }, 'the sidecar is ready');
+  return {
+    status,
+    doctor: () => prover.doctor(),
+    async close() {
+      recovering.stop();
+      await door.close();
+      session.stop();
+      await running;
+      await book.close();
+      await prover.close();
+    },
+  };
+}
+
+/** The book from its journal, written anew without what is past its time: the journal does not grow with history. */
+async function openBook(dir: string): Promise<Book> {
+  const file = join(dir, 'payments.journal');
+  const old = await openJournal(file);
+  await old.journal.close();
+  const known = Book.replay(old.records, Date.now());
+  const fresh = `${file}.new`;
+  rmSync(fresh, { force: true });
+  const { journal } = await openJournal(fresh);
+  for (const payment of known) await journal.append(Book.line(payment));
+  await rename(fresh, file);
+  return new Book(journal, known);
+}
+
+/** Measures and, if anything is new, writes it into the log before the register. */
+async function measureAgent(peer: Peer, agent: Agent, prover: Prover): Promise<ReturnType<typeof measure>> {
+  const claims = measure(await sense(peer, agent), { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: agent.manifest.value, mode: 'attach' });
+  const { exe, tree, manifestSha256 } = claims;
+  await prover.append(tree.drift.length === 0 ? 'agent_start' : 'agent_drift', { agent_id: agent.id, manifest_sha256: manifestSha256, exe_sha256: exe.sha256, tree_sha256: tree.sha256 });
+  return claims;
+}
+
+/** What the verifier says on its own account. */
+async function hear(message: VerifierMessage, on: Ports): Promise<void> {
+  switch (message.type) {
+    case 'mandates': {
+      on.wallet.replace(message.body);
+      return;
+    }
+    case 'revoked': return on.wallet.drop(message.body.subject);
+    case 'confirmed': {
+      const payment = on.book.get(message.body.paymentId);
+      if (payment?.state === 'confirm_required') await on.book.write(payment, { confirmed: true });
+      return;
+    }
+    case 'decision': {
+      const payment = on.book.get(message.body.paymentId);
+      if (payment && isOpen(payment.state)) await ruled(payment, message.body, on);
+      return;
+    }
+    case 'execution': {
+      const payment = on.book.get(message.body.paymentId);
+      if (payment) await executed(payment, message.body, on);
+      return;
+    }
+    default: return;
+  }
+}
+
+function apiOf(ports: Ports, status: () => StatusView): AgentApi {
+  const own = (agent: Agent, paymentId: string) => { const p = ports.book.get(paymentId); return p?.agentId === agent.id ? p : null; };
+  return {
+    pay: async (peer, agent, request, idempotencyKey) => viewOf(await pay({ peer, agent, request, idempotencyKey }, ports)),
+    payment: (agent, paymentId) => { const p = own(agent, paymentId); return p && viewOf(p); },
+    bundle: (agent, paymentId) => { const p = own(agent, paymentId); return p && bundleOf(p); },
+    subscribe: (agent, listener) => ports.book.subscribe(agent.id, listener),
+    status,
+  };
+}
+
+interface Standing { config: DaemonConfig; prover: Prover; session: Session; wallet: Wallet; book: Book; agents: Agent[] }
+
+function statusOf({ config, prover, session, wallet, book, agents }: Standing, keys: Map<string, StatusView['agents'][number]['jwk']>): StatusView {
+  const payments: StatusView['payments'] = {};
+  for (const { state } of book.all()) payments[state] = (payments[state] ?? 0) + 1;
+  return {
+    version: VERSION, tier: session.welcome?.tier ?? prover.tier, reason: prover.reason ?? session.problem?.message ?? null,
+    deviceId: session.welcome?.deviceId ?? null,
+    verifier: { url: config.verifier.url, connected: session.state === 'ready' },
+    tpm: { channel: config.tpm.channel, state: prover.fault ?? 'ready' },
+    agents: agents.flatMap(({ id, manifest }) => { const jwk = keys.get(id); return jwk ? [{ agentId: id, version: manifest.value.agent.version, manifestSha256: manifest.sha256, jwk, mandates: wallet.count(id) }] : []; }),
+    payments,
+  };
+}
+
+/** A TPM that was missing, busy or hung may come back: it is asked again with growing pauses, and the verifier is greeted anew. */
+function keepRecovering(prover: Prover, session: Session, log: Log): { stop(): void } {
+  let pause = RECOVER_MS.first;
+  let timer: NodeJS.Timeout;
+  const look = async (): Promise<void> => {
+    const changed = prover.tier !== 'T2' && await prover.recover().catch((error: unknown) => { log.warn({ code: asFault(error).code }, asFault(error).message); return false; });
+    if (changed) session.again();
+    pause = prover.tier === 'T2' ? RECOVER_MS.first : Math.min(pause * 2, RECOVER_MS.most);
+    timer = setTimeout(() => void look(), pause);
+  };
+  timer = setTimeout(() => void look(), pause);
+  return { stop: () => clearTimeout(timer) };
+}

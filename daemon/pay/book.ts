@@ -1,0 +1,147 @@
+/**
+ * The book of payments: what the device knows of each, rebuilt from the journal at start. A step is in the journal before its effect leaves the
+ * device, so that after a crash no payment is forgotten and none is made twice.
+ */
+import { z } from 'zod';
+import type { AgentEvent, PaymentView } from '../../src/agentapi.js';
+import { fault } from '../../src/base/fault.js';
+import { type Of, count, decode, encode, id, millis, name, record, sha256Text, text, token } from '../../src/base/shape.js';
+import { isCode, type Code } from '../../src/codes.js';
+import { DECISIONS, PAYMENT_STATES, TIERS, type PaymentState } from '../../src/names.js';
+import { authorityState } from '../../src/objects/carrier.js';
+import { paymentEvidence, platformEvidence } from '../../src/objects/evidence.js';
+import { logEntry } from '../../src/objects/evidence.js';
+import { intent } from '../../src/objects/intent.js';
+import type { Journal } from '../journal/journal.js';
+
+const code = z.string().refine(isCode) as z.ZodType<Code, string>;
+
+/** What the device itself put forward in the latest attempt. */
+const proof = record({ mandate: token(), closedMandate: token(), evidence: paymentEvidence, platform: platformEvidence, log: z.array(logEntry), akName: z.string() });
+/** What the verifier said about the latest attempt. */
+const ruling = record({ decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), device: token(), authority: authorityState, confirmation: token().nullable(), leaf: z.string(), proof: z.string() });
+const result = record({ execution: token().nullable(), receipt: token().nullable(), leaf: z.string().nullable(), proof: z.string().nullable() });
+
+const payment = record({
+  paymentId: id('pay'),
+  agentId: name(),
+  manifest: token(4_194_304),
+  requestSha256: sha256Text,
+  intent,
+  createdMs: millis,
+  state: z.enum(PAYMENT_STATES),
+  decision: z.enum(DECISIONS).nullable(),
+  code: code.nullable(),
+  message: text(1024).nullable(),
+  attempt: count,
+  confirmed: z.boolean(),
+  tier: z.enum(TIERS).nullable(),
+  ms: z.record(z.string(), z.number()),
+  proof: proof.nullable(),
+  ruling: ruling.nullable(),
+  result: result.nullable(),
+});
+export type Payment = Of<typeof payment>;
+
+/** Retention of finished payments on the device; the verifier's log keeps them for ever. */
+export const KEEP_MS = 48 * 3_600_000;
+const OPEN: readonly PaymentState[] = ['received', 'proving', 'permitted', 'deposited', 'released', 'outcome_unknown'];
+/** States in which money may still move without the agent asking again. */
+export const isOpen = (state: PaymentState): boolean => OPEN.includes(state);
+
+export const viewOf = (p: Payment): PaymentView => ({
+  paymentId: p.paymentId, state: p.state, decision: p.decision, code: p.code, message: p.message, amount: p.intent.amount, payee: p.intent.payee,
+  attempt: p.attempt, tier: p.tier, receipt: p.result?.receipt ?? null, confirmUrl: null, ms: p.ms,
+});
+
+type Listener = (event: AgentEvent) => void;
+
+export class Book {
+  private readonly payments = new Map<string, Payment>();
+  private readonly byKey = new Map<string, string>();
+  private readonly listeners = new Map<string, Set<Listener>>();
+  private readonly waiting = new Map<string, Set<() => void>>();
+  private readonly journal: Journal;
+
+  constructor(journal: Journal, known: Payment[]) {
+    this.journal = journal;
+    for (const p of known) this.keep(p);
+  }
+
+  /** The payments of journal records, the latest record of each; those past their time are left out. */
+  static replay(records: unknown[], nowMs: number): Payment[] {
+    const latest = new Map<string, Payment>();
+    for (const line of records) {
+      const p = decode(payment, line, 'journal');
+      latest.set(p.paymentId, p);
+    }
+    return [...latest.values()].filter((p) => isOpen(p.state) || nowMs - p.createdMs < KEEP_MS);
+  }
+
+  static line(p: Payment): z.core.util.JSONType {
+    return encode(payment, p) as z.core.util.JSONType;
+  }
+
+  /** The payment of an agent's idempotency key. @throws Fault intake.idempotency_conflict when the key was used for another request */
+  find(agentId: string, key: string, requestSha256: string): Payment | null {
+    const known = this.payments.get(this.byKey.get(`${agentId} ${key}`) ?? '');
+    if (!known) return null;
+    if (known.requestSha256 !== requestSha256) throw fault('intake.idempotency_conflict');
+    return known;
+  }
+
+  get(paymentId: string): Payment | null {
+    return this.payments.get(paymentId) ?? null;
+  }
+
+  all(): Iterable<Payment> {
+    return this.payments.values();
+  }
+
+  /** Writes a payment as it now stands: durable when it resolves; then its agent hears of it. */
+  async write(p: Payment, change: Partial<Payment> = {}): Promise<Payment> {
+    Object.assign(p, change);
+    this.keep(p);
+    await this.journal.append(Book.line(p));
+    this.tell(p.agentId, { type: 'payment', body: viewOf(p) });
+    for (const wake of this.waiting.get(p.paymentId) ?? []) wake();
+    return p;
+  }
+
+  /** Waits until a payment is no longer open, at most so long. */
+  async settled(p: Payment, deadlineMs: number): Promise<boolean> {
+    if (!isOpen(p.state)) return true;
+    return new Promise((resolve) => {
+      const wakers = this.waiting.get(p.paymentId) ?? new Set();
+      this.waiting.set(p.paymentId, wakers);
+      const end = (over: boolean): void => {
+        clearTimeout(timer);
+        wakers.delete(wake);
+        if (wakers.size === 0) this.waiting.delete(p.paymentId);
+        resolve(over);
+      };
+      const wake = (): void => { if (!isOpen(p.state)) end(true); };
+      const timer = setTimeout(() => end(false), deadlineMs);
+      wakers.add(wake);
+    });
+  }
+
+  subscribe(agentId: string, listener: Listener): () => void {
+    const set = this.listeners.get(agentId) ?? new Set();
+    this.listeners.set(agentId, set.add(listener));
+    return () => void set.delete(listener);
+  }
+
+  tell(agentId: string, event: AgentEvent): void {
+    for (const listener of this.listeners.get(agentId) ?? []) listener(event);
+  }
+
+  close(): Promise<void> {
+    return this.journal.close();
+  }
+
+  private keep(p: Payment): void {
+    this.payments.set(p.paymentId, p);
+    this.byKey.set(`${p.agentId} ${p.intent.idempotencyKey}`, p.paymentId);
+  }
+}

@@ -1,0 +1,33 @@
+/** Puts the bundle of a payment together: what the device put forward and what the verifier said of it, exactly as signed. */
+import { stringify } from '../../src/base/shape.js';
+import { type Bundle, bundle } from '../../src/objects/bundle.js';
+import { EVIDENCE_PROFILE } from '../../src/objects/evidence.js';
+import type { Payment } from './book.js';
+
+/** The bundle's text, or null while the verifier has not decided. */
+export function bundleOf(p: Payment): string | null {
+  const { proof, ruling, result } = p;
+  if (!proof || !ruling) return null;
+  const value: Bundle = {
+    v: 'ari-bundle-1',
+    intent: p.intent,
+    mandate: proof.mandate,
+    closedMandate: proof.closedMandate,
+    carrier: ruling.carrier,
+    manifest: p.manifest,
+    device: ruling.device,
+    evidence: { eatProfile: EVIDENCE_PROFILE, evidenceType: 'tpm2', akName: proof.akName, platform: proof.platform, payment: proof.evidence },
+    log: proof.log,
+    ear: ruling.ear,
+    state: ruling.authority,
+    policy: ruling.policy,
+    decision: ruling.decision,
+    confirmation: ruling.confirmation,
+    userAssertion: null,
+    execution: result?.execution ?? null,
+    receipt: result?.receipt ?? null,
+    leaves: [ruling.leaf, ...(result?.leaf ? [result.leaf] : [])],
+    proofs: [ruling.proof, ...(result?.proof ? [result.proof] : [])],
+  };
+  return stringify(bundle, value);
+}

@@ -1,0 +1,51 @@
+/** From an agent's native request to the intent that is proven: what was asked, normalised, and nothing that was not asked. */
+import { hashJson } from '../../src/base/json.js';
+import { encode, hashOf } from '../../src/base/shape.js';
+import { toB64u } from '../../src/base/bytes.js';
+import { money } from '../../src/money.js';
+import { type Intent, type PaymentRequest, payee, paymentRequest } from '../../src/objects/intent.js';
+import type { ClosedPayment } from '../../src/objects/mandate.js';
+import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT } from '../../src/objects/mandate.js';
+import type { Sha256 } from '../../src/base/bytes.js';
+
+/** How long a request may wait for its user's confirmation, s. */
+const INTENT_LIFE_S = 600;
+
+/** Grade C: payee and amount are the agent's word. The carrier's payee list and the exact amount of the token bound what that word can do. */
+export function intentOf(request: PaymentRequest, carrierId: string | null, idempotencyKey: string, nowS: number, salt: Uint8Array): Intent {
+  const terms = request.order.terms ?? { ref: request.order.ref, payee: encode(payee, request.payee), amount: encode(money, request.amount) };
+  return {
+    v: 'ari-intent-1',
+    salt: toB64u(salt),
+    protocol: 'native',
+    payee: request.payee,
+    amount: request.amount,
+    bound: 'exact',
+    grade: 'C',
+    scenario: request.scenario,
+    order: { ref: request.order.ref, termsSha256: hashJson(terms) },
+    request: null,
+    taskId: request.taskId,
+    carrierId,
+    idempotencyKey,
+    expiresAt: nowS + INTENT_LIFE_S,
+  };
+}
+
+/** What decides whether a repeated idempotency key means the same request. */
+export const requestHash = (request: PaymentRequest): Sha256 => hashOf(paymentRequest, request);
+
+/** The AP2 closed payment mandate of an intent. @param nowS start of its life; it ends with the nonce, at most 120 s later */
+export function closedPaymentOf(intent: Intent, carrierId: string, paymentSha256: Sha256, nowS: number): ClosedPayment {
+  const { id, name, origin } = intent.payee;
+  return {
+    vct: CLOSED_PAYMENT_VCT,
+    transactionId: intent.order.termsSha256,
+    payee: { id, name: name ?? id, ...(origin === null ? {} : { website: origin }) },
+    paymentAmount: intent.amount,
+    paymentInstrument: { id: carrierId, type: CARRIER_INSTRUMENT },
+    riskData: { ari: { paymentSha256 } },
+    iat: nowS,
+    exp: nowS + 120,
+  };
+}

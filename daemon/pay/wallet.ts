@@ -1,0 +1,58 @@
+/** The mandates and carriers that the verifier says are valid on this device. Held in memory only: after a restart the verifier says them again. */
+import { type KeyFinder, type Verified, open } from '../../src/objects/signed.js';
+import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
+import type { PaymentRequest } from '../../src/objects/intent.js';
+import type { Mandate, OpenPayment } from '../../src/objects/mandate.js';
+import type { LinkBody } from '../../src/link.js';
+import { verifyKey } from '../../src/base/jws.js';
+import { openMandate } from '../../src/sdjwt/index.js';
+import type { Agent } from '../ports.js';
+import type { Log } from '../tpm/types.js';
+
+/** A mandate with its open payment mandate and its carrier, all verified. */
+export interface Held { token: string; mandate: Verified<Mandate>; open: OpenPayment; carrier: Verified<Carrier> }
+
+export class Wallet {
+  private held: Held[] = [];
+  private readonly keys: KeyFinder;
+  private readonly log: Log;
+
+  constructor(keys: KeyFinder, log: Log) {
+    this.keys = keys;
+    this.log = log;
+  }
+
+  /** Replaces what is held. A mandate that does not verify is left out and named in the log: it would be refused anyway. */
+  replace({ mandates, userKeys }: LinkBody<'mandates'>): void {
+    const users = new Map(userKeys.map(({ kid, jwk }) => [kid, verifyKey(jwk, kid)]));
+    const find: KeyFinder = (role, kid) => (role === 'user' ? users.get(kid) : this.keys(role, kid));
+    this.held = mandates.filter((m) => m.state === 'valid').flatMap(({ mandate, carrier }) => {
+      try {
+        return [{ token: mandate, ...openMandate(mandate, find), carrier: open(CARRIER, carrier, find) }];
+      } catch (error) {
+        this.log.warn({ error: (error as Error).message }, 'a mandate of the verifier does not verify');
+        return [];
+      }
+    });
+  }
+
+  /** A mandate or carrier is not valid any more. */
+  drop(subject: string): void {
+    this.held = this.held.filter(({ mandate, carrier }) => mandate.value.jti !== subject && carrier.value.jti !== subject);
+  }
+
+  count(agentId: string): number {
+    return this.held.filter(({ mandate }) => mandate.value.agent.id === agentId).length;
+  }
+
+  /**
+   * The mandate to pay with: the one the request names, else the first in this order: of this agent version, of the request's task, the newest.
+   * Null when the agent has none: then nobody authorised anything.
+   */
+  choose(agent: Agent, request: PaymentRequest, nowS: number): Held | null {
+    const live = this.held.filter(({ mandate: { value } }) => value.agent.id === agent.id && value.nbf <= nowS && nowS < value.exp);
+    if (request.mandateId !== null) return live.find(({ mandate }) => mandate.value.jti === request.mandateId) ?? null;
+    const rank = ({ mandate: { value } }: Held): number => Number(value.agent.manifestSha256 === agent.manifest.sha256) * 2 + Number(value.task.id === request.taskId);
+    return live.toSorted((a, b) => rank(b) - rank(a) || b.mandate.value.iat - a.mandate.value.iat)[0] ?? null;
+  }
+}
