@@ -102,6 +102,7 @@ export const CODES = {
   'mandate.constraint_unknown': row('decision', 403, 'user', 'the mandate holds a constraint that is unknown here: {type}', 'use the constraints of AP2 that this version knows'),
   'mandate.amount': row('decision', 403, 'agent', '{amount} is over the mandate\'s limit of {max}', 'pay less, or ask the user'),
   'mandate.payee': row('decision', 403, 'agent', 'payee {payee} is not among those of the mandate', 'pay a payee of the mandate, or ask the user'),
+  'mandate.carrier': row('decision', 403, 'agent', 'the mandate is not for carrier {carrier}', 'pay from the carrier of the mandate'),
   'mandate.task': row('decision', 403, 'agent', 'the payment is for another task than the mandate', 'name the task of the mandate'),
   'mandate.closed': row('decision', 403, 'agent', 'the closed mandate is wrong: {what}', 'close the mandate over this payment and nonce'),
   'carrier.unknown': row('decision', 403, 'user', 'there is no carrier {carrier}', 'open a carrier'),

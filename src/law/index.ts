@@ -1,0 +1,4 @@
+/** The law that both processes run: levels, rules, decision. */
+export { type AdjudicationInput, RULES, type Ruling, adjudicate, precheck } from './adjudicate.js';
+export type { Appraised, MeasuredAgent } from './facts.js';
+export { LEVEL_ROWS, type LevelRow, effectiveLevel, maxPayments } from './levels.js';
