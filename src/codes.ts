@@ -17,6 +17,8 @@ export const CODES = {
   'intake.idempotency_conflict': row('fault', 422, 'agent', 'this idempotency key belongs to another request', 'take a new key for a new payment'),
   'intake.in_flight': row('fault', 409, 'agent', 'a request with this idempotency key is still at work', 'ask again in a moment with the same key'),
   'intake.rate': row('fault', 429, 'agent', 'more than {max} payments in a minute', 'wait a minute'),
+  'intake.slow': row('fault', 408, 'agent', 'the request did not arrive within {ms} ms', 'send the whole request at once'),
+  'intake.browser': row('fault', 403, 'agent', 'requests from web pages are not taken', 'connect from the program that pays, without Origin and Referer'),
   'intake.not_found': row('fault', 404, 'peer', 'there is no {what}', 'check the identifier'),
   'intake.method': row('fault', 405, 'peer', '{method} is not offered at {path}', 'see the list of routes in the documentation'),
   'intake.unauthorised': row('fault', 401, 'peer', 'the request is not authorised: {what}', 'send the credential that the documentation names for this route'),
