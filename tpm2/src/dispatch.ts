@@ -65,8 +65,8 @@ export async function dispatch(channel: Channel, row: Command, entities: readonl
 
 function authorise(row: Command, entities: readonly Entity[], plain: Buffer, all: readonly Proof[], sessions: readonly Session[]): [AuthCommand[], Buffer] {
   if (sessions.length === 0) return [all.map(byPassword), plain];
-  const decrypting = all.find(({ session }) => session?.attributes.decrypt === true);
-  const parameters = decrypting === undefined ? plain : cryptParameter(decrypting.session!, decrypting.value, plain, 'command');
+  const crypting = all.find(({ session }) => session?.encrypted === true);
+  const parameters = crypting === undefined || !row.encryptable.command ? plain : cryptParameter(crypting.session!, crypting.value, plain, 'command');
   const hashes = new Map<string, Buffer>();
   const covered = {
     hash(alg: Session['hash']): Buffer {
@@ -76,9 +76,9 @@ function authorise(row: Command, entities: readonly Entity[], plain: Buffer, all
     },
   };
   const first = all[0]?.session;
-  const crypting = new Set([decrypting, all.find(({ session }) => session?.attributes.encrypt === true)].map((proof) => proof?.session));
-  const foreign = [...crypting].flatMap((session) => (session === null || session === undefined || session === first ? [] : [session.nonceTPM]));
-  return [all.map((proof) => proof.session?.authorise(proof.value, covered, proof.session === first ? foreign : []) ?? byPassword(proof)), parameters];
+  const used = crypting?.session ?? first;
+  const foreign = used === first || !(row.encryptable.command || row.encryptable.response) ? [] : [used!.nonceTPM];
+  return [all.map((proof) => proof.session?.authorise(proof.value, covered, proof.session === first ? foreign : [], row.encryptable) ?? byPassword(proof)), parameters];
 }
 
 function byPassword({ value }: Proof): AuthCommand {
@@ -105,8 +105,9 @@ function open(row: Command, answer: ReturnType<typeof openResponse>, all: readon
     },
   };
   all.forEach(({ session, value }, i) => session?.verify(value, answer.sessions[i]!, covered));
-  const encrypting = all.find(({ session }) => session?.attributes.encrypt === true);
-  const parameters = encrypting === undefined ? answer.parameters : cryptParameter(encrypting.session!, encrypting.value, answer.parameters, 'response');
+  const crypting = all.find(({ session }) => session?.encrypted === true);
+  const closed = crypting !== undefined && row.encryptable.response;
+  const parameters = closed ? cryptParameter(crypting.session!, crypting.value, answer.parameters, 'response') : answer.parameters;
   const fields = decode(row.returns, parameters);
   return row.handle === undefined ? fields : { ...(fields as object), [row.handle]: answer.handle };
 }

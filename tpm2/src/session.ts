@@ -1,6 +1,7 @@
 /** One authorization session: nonces, keys and HMACs of Part 1 sections 19 and 21. */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { AuthCommand, AuthResponse } from './commands/message.js';
+import type { Command } from './commands/row.js';
 import { ChannelError } from './errors.js';
 import { handleBytes } from './handles.js';
 import { kdfA } from './kdf.js';
@@ -33,8 +34,8 @@ export class Session {
   readonly hash: HashAlg;
   readonly handle: number;
   continueSession: boolean;
-  /** Encrypt the first parameter of the command (`decrypt` on the wire) or of the response: needs a salted session to be worth anything. */
-  readonly attributes: { decrypt: boolean; encrypt: boolean };
+  /** Encrypt the first parameter both ways, where the command has one that can be: needs a salted session to be worth anything. */
+  readonly encrypted: boolean;
   nonceTPM: Buffer;
   nonceCaller: Buffer;
   /** Set when the connection was lost while it was in use: whether its nonces moved is unknown. */
@@ -50,7 +51,7 @@ export class Session {
     this.nonceTPM = start.nonceTPM;
     this.nonceCaller = start.nonceCaller;
     this.continueSession = start.type === 'hmac';
-    this.attributes = { decrypt: encrypted, encrypt: encrypted };
+    this.encrypted = encrypted;
     // Part 1 section 19.6.8: no bind entity here, so the salt alone; none, no key.
     this.#key = start.salt.byteLength === 0 ? NO_KEY : kdfA(start.hash, start.salt, 'ATH', start.nonceTPM, start.nonceCaller, HASH_SIZE[start.hash] * 8);
   }
@@ -67,8 +68,8 @@ export class Session {
   }
 
   /** This session's entry of the authorization area. `others`: nonceTPM of a decrypt and of an encrypt session that is not this one, for the first session. */
-  authorise(authValue: Uint8Array, covered: Covered, others: readonly Uint8Array[]): AuthCommand {
-    const sessionAttributes = this.#attributes();
+  authorise(authValue: Uint8Array, covered: Covered, others: readonly Uint8Array[], encryptable: Command['encryptable']): AuthCommand {
+    const sessionAttributes = this.#attributes(encryptable);
     const key = this.value(authValue);
     const plain = key.length === 0 && this.type === 'policy';
     const hmac = plain ? NO_KEY : this.#mac(key, covered, [this.nonceCaller, this.nonceTPM, ...others], sessionAttributes);
@@ -95,8 +96,9 @@ export class Session {
     return mac.update(Buffer.of(SessionAttributes.toNumber(attributes))).digest();
   }
 
-  #attributes(): SessionAttributes {
-    return { continueSession: this.continueSession, auditExclusive: false, auditReset: false, ...this.attributes, audit: false };
+  #attributes({ command, response }: Command['encryptable']): SessionAttributes {
+    const { encrypted, continueSession } = this;
+    return { continueSession, auditExclusive: false, auditReset: false, decrypt: encrypted && command, encrypt: encrypted && response, audit: false };
   }
 }
 

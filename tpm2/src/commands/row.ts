@@ -18,6 +18,8 @@ export interface Command<H extends string = string, P = any, R = any, O extends 
   readonly returns: Codec<R>;
   /** Key generation, self tests: may take minutes on a real TPM. */
   readonly slow: boolean;
+  /** Does the command, does the response begin with a TPM2B? Only that a session can encrypt (Part 1 section 21.1). */
+  readonly encryptable: { readonly command: boolean; readonly response: boolean };
 }
 
 interface Declaration<H, P, R, O> {
@@ -35,7 +37,13 @@ export function command<const H extends Record<string, Role> = {}, const P exten
 ): Command<keyof H & string, Struct<P>, Struct<R>, O> {
   const all = Object.entries(handles ?? {}).map(([key, role]) => ({ name: key as keyof H & string, role }));
   const authorised = all.filter(({ role }) => role !== 'none').length;
-  return { name, code, handles: all, authorised, params: struct(params ?? ({} as P)), handle, returns: struct(returns ?? ({} as R)), slow };
+  const encryptable = { command: beginsSized(params), response: beginsSized(returns) };
+  return { name, code, handles: all, authorised, params: struct(params ?? ({} as P)), handle, returns: struct(returns ?? ({} as R)), slow, encryptable };
+}
+
+function beginsSized(table: Table | undefined): boolean {
+  const first = Object.values(table ?? {})[0] as Codec<unknown> | undefined;
+  return first?.sized === true;
 }
 
 /** What running a command gives: its answered fields and, by name, the answered handle. */

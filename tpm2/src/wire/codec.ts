@@ -12,6 +12,8 @@ export type Fields = Record<string, unknown>;
 export interface Codec<T> {
   read(r: Reader, at: Fields): T;
   write(w: Writer, value: T, at: Fields): void;
+  /** True for a TPM2B: the only kind of parameter that a session can encrypt. */
+  readonly sized?: boolean;
 }
 
 /** The type that a codec decodes to. */

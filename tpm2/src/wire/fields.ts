@@ -45,6 +45,7 @@ export function named<const M extends Record<string, number>>(inner: Codec<numbe
 /** TPM2B_* of opaque bytes: UINT16 length, then the bytes. The value is the contents, without the length. */
 export function buffer(max: number): Codec<Buffer> {
   return {
+    sized: true,
     read(r) {
       const size = r.u16();
       if (size > max) r.fail(`size ${size} over the limit ${max}`, r.pos - 2);
@@ -62,6 +63,7 @@ export function buffer(max: number): Codec<Buffer> {
 /** TPM2B_* of a structure: a length, then exactly that many bytes of it. */
 export function sized<T>(inner: Codec<T>, max = 0xffff): Codec<T> {
   return {
+    sized: true,
     read(r) {
       const size = r.u16();
       if (size > max) r.fail(`size ${size} over the limit ${max}`, r.pos - 2);
@@ -88,6 +90,7 @@ export function sized<T>(inner: Codec<T>, max = 0xffff): Codec<T> {
 export function optional<T>(inner: Codec<T>, max = 0xffff): Codec<T | null> {
   const full = sized(inner, max);
   return {
+    sized: true,
     read(r) {
       if (r.left >= 2 && r.bytes.readUInt16BE(r.pos) === 0) { r.skip(2); return null; }
       return full.read(r, {});
