@@ -3,6 +3,7 @@ import type { Sha256 } from '../../src/base/bytes.js';
 import type { Json } from '../../src/base/json.js';
 import type { Signer } from '../../src/base/jws.js';
 import type { Code } from '../../src/codes.js';
+import type { Code } from '../../src/codes.js';
 import type { LinkBody } from '../../src/link.js';
 import type { LogKind, Tier } from '../../src/names.js';
 import type { AgentClaims } from '../../src/objects/claims.js';
@@ -51,6 +52,8 @@ export interface Prover {
   readonly tier: Tier;
   /** Why the tier is not T2; null when it is. */
   readonly reason: string | null;
+  /** What is wrong with the TPM at T0; null while it answers. */
+  readonly fault: Code | null;
   /** The `tpm.*` code behind the reason while the TPM cannot be used (tier T0); null otherwise. */
   readonly fault: Code | null;
   /** Name of the attestation key, lower-case hex; null at T0. */
@@ -73,10 +76,13 @@ export interface Prover {
   platformChanged(): Promise<boolean>;
   /** Binds one payment. Calls that arrive while the TPM is busy share the next signature; a lone one waits for nobody. */
   prove(parts: ProofParts): Promise<PaymentEvidence>;
-  /** The agent's payment key K_a: made at first use, sealed at rest by the TPM (a 0600 file at T0). */
+  /**
+   * The agent's payment key K_a: made at first use, sealed at rest by the TPM (a 0600 file at T0). While the TPM that sealed it does not answer, the
+   * signer knows its public key and its `sign` throws the fault. Ask for each payment: do not keep it.
+   */
   agentKey(agentId: string): Promise<Signer>;
   doctor(): Promise<Fact[]>;
-  /** Looks for the TPM again after a fault. @returns true when the tier or the attestation key changed: then say hello again */
+  /** Looks for the TPM again after a fault; nothing while it answers. @returns true when it was found: then say hello again, the key may be another */
   recover(): Promise<boolean>;
   close(): Promise<void>;
 }
