@@ -3,7 +3,6 @@ import type { Sha256 } from '../../src/base/bytes.js';
 import type { Json } from '../../src/base/json.js';
 import type { Signer } from '../../src/base/jws.js';
 import type { Code } from '../../src/codes.js';
-import type { Code } from '../../src/codes.js';
 import type { LinkBody } from '../../src/link.js';
 import type { LogKind, Tier } from '../../src/names.js';
 import type { AgentClaims } from '../../src/objects/claims.js';
@@ -53,8 +52,6 @@ export interface Prover {
   /** Why the tier is not T2; null when it is. */
   readonly reason: string | null;
   /** What is wrong with the TPM at T0; null while it answers. */
-  readonly fault: Code | null;
-  /** The `tpm.*` code behind the reason while the TPM cannot be used (tier T0); null otherwise. */
   readonly fault: Code | null;
   /** Name of the attestation key, lower-case hex; null at T0. */
   readonly akName: string | null;
