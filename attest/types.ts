@@ -8,9 +8,10 @@ import type { EarStatus, Tier } from '../src/names.js';
 import type { Policy } from '../src/objects/decision.js';
 import type { DeviceRecord } from '../src/objects/device.js';
 import type { TrustVector } from '../src/objects/ear.js';
-import type { Evidence, LogDelta, PlatformEvidence } from '../src/objects/evidence.js';
+import type { Evidence, LogDelta, LogEntry, PlatformEvidence } from '../src/objects/evidence.js';
 import type { AgentManifest } from '../src/objects/manifest.js';
 import type { Verified } from '../src/objects/signed.js';
+import type { BootAnchor } from './log.js';
 
 /** Where one attestation key stands. (resetCount, restartCount) never fall, the clock not within them, `seq` rises strictly. */
 export interface DeviceClock { resetCount: number; restartCount: number; clock: bigint; seq: number; ctr: bigint | null; attestSha256: Sha256 }
@@ -49,8 +50,14 @@ export interface PlatformAppraisal extends Submodule {
   secureBoot: boolean | null;
 }
 
+/**
+ * What the verifier may store after authentic evidence: where the key now stands, and the log records that were not known. `anchor` is there when the
+ * epoch is new: its nonce must be one that this verifier issued to the device, which only the issuer can tell.
+ */
+export interface Advance { clock: DeviceClock; head: LogHead; entries: LogRow[]; anchor: BootAnchor | null }
+
 /** Appraised evidence of a connection: what the verifier may store. `next` is null unless authentic. */
-export interface PlatformResult { appraisal: PlatformAppraisal; next: { clock: DeviceClock; head: LogHead; entries: LogRow[] } | null }
+export interface PlatformResult { appraisal: PlatformAppraisal; next: Advance | null }
 /** A log entry in the form of the store: its number, its digest (hex), its canonical JSON. */
 export interface LogRow { n: number; digest: string; entry: string }
 
@@ -67,7 +74,9 @@ export interface PaymentResult {
   agent: Submodule;
   findings: Finding[];
   evidenceSha256: Sha256;
-  next: { clock: DeviceClock; head: LogHead; entries: LogRow[] } | null;
+  /** The platform appraisal that this payment rests on; null unless authentic. */
+  platformAppraisal: PlatformAppraisal | null;
+  next: Advance | null;
 }
 
 /** What the payment says it is; each must be what the TPM signed. The nonce's freshness is the caller's: it is consumed in the store's transaction. */
@@ -82,6 +91,7 @@ export interface PaymentInput {
   platform: PlatformAppraisal | null;
   /** The manifest that the mandate names; null when it is not known. */
   manifest: Verified<AgentManifest> | null;
-  /** Earlier log entries of the epoch that are not in the delta, for offline verification of a late payment; usually empty. */
   policy: Policy;
+  /** The epoch's records before the delta, from its first on, where `device.head` is null: the bundle of a late payment carries them. */
+  earlier?: readonly LogEntry[];
 }

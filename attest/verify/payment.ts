@@ -1,0 +1,130 @@
+/** One payment's evidence: is this exactly the payment that the enrolled TPM bound, on that platform, by that agent? */
+import { fromB64u, sha256 } from '../../src/base/bytes.js';
+import { type Finding, fault, finding } from '../../src/base/fault.js';
+import { type AgentClaims, agentHash } from '../../src/objects/claims.js';
+import type { TrustVector } from '../../src/objects/ear.js';
+import { type Binding, type Evidence, type PaymentEvidence, binding as bindingShape, bindingLeaf, evidenceHash, platformHash } from '../../src/objects/evidence.js';
+import { rootFrom } from '../batch.js';
+import { logEnd, paymentQualifyingData } from '../evidence.js';
+import { type Extended, assertBoot, extendHead } from '../head.js';
+import { compareWithManifest } from '../manifest.js';
+import type { Advance, ExpectedBinding, KnownDevice, LogHead, PaymentInput, PaymentResult, PlatformAppraisal, Submodule } from '../types.js';
+import { type EnrolledKey, authenticate } from './attest.js';
+import { type ClockInfo, assertForward, assertFresh, assertSequence } from './clock.js';
+import { enrolledKey } from './device.js';
+import { appraisePlatform, assertFirmware, platformClaims, policyFindings, tierOf } from './platform.js';
+import { assertRegister } from './nv.js';
+import { type Judged, Refusal, untilRefused } from './refusal.js';
+import { BROKEN_VECTOR, inOrder, submodule, worst } from './status.js';
+
+/** What was proven of a payment. */
+interface Proven { readonly clockInfo: ClockInfo; readonly log: Extended; readonly platform: PlatformAppraisal }
+
+/** Appraises one payment: authenticity stops at the first failure, agent and policy are judged whole. Never throws for what the evidence holds. */
+export function appraisePayment(input: PaymentInput): PaymentResult {
+  const judged = untilRefused(() => provePayment(input));
+  return judged.ok ? affirmed(input, judged.value) : refused(input, judged);
+}
+
+/** The checklist of reference section 6, steps 2 to 14. @throws Fault with the code of the first step that fails */
+function provePayment(input: PaymentInput): Proven {
+  const { evidence, expected, device, policy } = input;
+  const { payment } = evidence;
+  const record = device.record.value;
+  if (evidence.akName !== record.akName) throw fault('device.unknown', { akName: evidence.akName });
+  const ak = enrolledKey(device);
+  const attest = authenticatePayment(ak, payment, record.registerName);
+  assertBinding(evidence, expected, device);
+  assertForward(attest.clockInfo, device.clock);
+  assertSequence(payment.binding.seq, device.clock);
+  assertFirmware(attest.firmwareVersion, record);
+  const platform = provenPlatform(input);
+  assertFresh(platform, attest.clockInfo, policy.platformMaxAgeMs);
+  const log = extendHead(device.head ?? headOf(input), payment.log);
+  assertBoot(log, attest.clockInfo, device.latest);
+  if (attest.type === 'nv') assertRegister(attest.attested, record.registerName, log.head.register);
+  return { clockInfo: attest.clockInfo, log, platform };
+}
+
+/** A device with a register binds by certifying it; only one without (tier T1) may bind by a quote, whose PCRs are not looked at: the platform part has them. */
+function authenticatePayment(ak: EnrolledKey, { binding, batch, register, quote }: PaymentEvidence, registerName: string | null) {
+  const root = rootFrom(bindingLeaf(bindingShape, binding), batch);
+  if (root === null) throw fault('batch.path');
+  if (registerName !== null && register === null) throw fault('register.missing');
+  if (register !== null && quote === null) return authenticate(ak, register, 'nv', 'payment', paymentQualifyingData(root));
+  if (quote !== null && register === null) return authenticate(ak, quote, 'quote', 'payment', paymentQualifyingData(root));
+  throw fault('quote.malformed', { what: 'a payment has one attestation' });
+}
+
+/** Each thing that came along must be the one that was signed. The hashes are computed here, over what was received. */
+function assertBinding({ payment, platform }: Evidence, expected: ExpectedBinding, { clock }: KnownDevice): void {
+  const { binding, agent, log } = payment;
+  const wanted: Partial<Binding> = {
+    ...expected, agentSha256: agentHash(agent), platformSha256: platformHash(platform), logN: logEnd(log), logEpoch: log.epoch,
+    ctr: binding.ctr === null || clock === null ? binding.ctr : clock.ctr,
+  };
+  const differs = (Object.keys(wanted) as (keyof Binding)[]).find((member) => binding[member] !== wanted[member]);
+  if (differs !== undefined) throw fault('binding.mismatch', { what: differs });
+}
+
+/** The kept appraisal of exactly this platform part, or one made now. @throws Fault with its first finding when it is not authentic */
+function provenPlatform(input: PaymentInput): PlatformAppraisal {
+  const { evidence, device } = input;
+  const platform = input.platform ?? appraiseEnclosed(input);
+  if (platform.platformSha256 !== evidence.payment.binding.platformSha256 || platform.akName !== device.record.value.akName) throw fault('quote.missing');
+  const [refusal] = platform.findings;
+  if (!platform.authentic) throw refusal === undefined ? fault('quote.missing') : new Refusal(refusal);
+  return platform;
+}
+
+/**
+ * Offline: the platform part as it stands in the evidence. Its nonce was the verifier's business then; what counts now is that it is this TPM's, of this
+ * boot, and that its register is what the log was at that position.
+ */
+function appraiseEnclosed({ evidence: { platform, payment }, expected, device, policy, earlier = [] }: PaymentInput): PlatformAppraisal {
+  const { nonce, logN, logEpoch } = platform.binding;
+  const records = [...earlier, ...payment.log.entries].slice(0, logN);
+  const { head } = extendHead(null, { epoch: logEpoch, from: payment.log.from - earlier.length, entries: records });
+  const log = { epoch: logEpoch, from: head.nextN, entries: [] };
+  return appraisePlatform({ evidence: platform, log, nonce, aud: expected.aud, device: { ...device, clock: null, head, latest: null }, policy, connection: false }).appraisal;
+}
+
+/** The history before the delta, where the verifier has none but the records came along. */
+const headOf = ({ earlier = [], evidence: { payment: { log } } }: PaymentInput): LogHead | null =>
+  (earlier.length === 0 ? null : extendHead(null, { epoch: log.epoch, from: 0, entries: [...earlier] }).head);
+
+function agentFindings({ manifest, evidence: { payment: { agent } } }: PaymentInput): Finding[] {
+  if (manifest === null) return [finding('agent.manifest')];
+  const isNamed = agent.manifestSha256 === manifest.sha256 && agent.agentId === manifest.value.agent.id;
+  return [...(isNamed ? [] : [finding('agent.version_not_authorised', { what: 'it was measured against another manifest' })]), ...compareWithManifest(agent, manifest.value)];
+}
+
+/** In attach mode command line and environment are the process's own memory: they may lower the appraisal, never satisfy a check. */
+const agentClaims = ({ mode }: AgentClaims): TrustVector => ({ 'instance-identity': 2, executables: 2, 'file-system': 2, ...(mode === 'launch' ? { configuration: 2 } : {}) });
+
+function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Proven): PaymentResult {
+  const { evidence, device, policy } = input;
+  const record = device.record.value;
+  const platform = submodule('platform', platformClaims(record), [...kept.findings, ...policyFindings(record, policy)]);
+  const sidecar = submodule('sidecar', { 'instance-identity': 2, 'storage-opaque': 2 }, []);
+  const agent = submodule('agent', agentClaims(evidence.payment.agent), agentFindings(input));
+  return { authentic: true, ...summary(platform, sidecar, agent), tier: tierOf(record), simulated: record.simulated, evidenceSha256: evidenceHash(evidence), platformAppraisal: kept, next: advance(input, clockInfo, log) };
+}
+
+function summary(platform: Submodule, sidecar: Submodule, agent: Submodule): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {
+  const findings = inOrder([platform, sidecar, agent].flatMap((part) => part.findings));
+  return { code: findings[0]?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
+}
+
+function refused({ evidence, device }: PaymentInput, { refusal }: Judged<unknown> & { ok: false }): PaymentResult {
+  const broken = submodule('platform', BROKEN_VECTOR, []);
+  return { authentic: false, ...summary({ ...broken, findings: [refusal] }, broken, broken), tier: 'T0', simulated: device.record.value.simulated, evidenceSha256: evidenceHash(evidence), platformAppraisal: null, next: null };
+}
+
+function advance({ evidence: { payment }, device }: PaymentInput, { resetCount, restartCount, clock }: ClockInfo, { head, rows, anchor }: Extended): Advance {
+  const { attest } = payment.register ?? payment.quote!;
+  return {
+    clock: { resetCount, restartCount, clock, seq: payment.binding.seq, ctr: device.clock?.ctr ?? null, attestSha256: sha256(fromB64u(attest) ?? '') },
+    head: { ...head, resetCount, restartCount }, entries: rows, anchor,
+  };
+}

@@ -1,0 +1,72 @@
+/** What a finding means to a relying party: one table from code to AR4SI claim (draft-ietf-rats-ar4si), and the status that follows. */
+import { CODES, type Code } from '../../src/codes.js';
+import type { Finding } from '../../src/base/fault.js';
+import { EAR_STATUSES, type EarStatus } from '../../src/names.js';
+import type { Ar4si, TrustVector } from '../../src/objects/ear.js';
+import type { Submodule } from '../types.js';
+
+export type SubmoduleName = 'platform' | 'sidecar' | 'agent';
+interface Mark { readonly submodule: SubmoduleName; readonly claim: Ar4si; readonly value: number }
+const mark = (submodule: SubmoduleName, claim: Ar4si, value: number): Mark => ({ submodule, claim, value });
+
+/** 2..31 affirming, 32..95 warning, 96..127 contraindicated; 99: a cryptographic check failed. */
+const MARKS: Partial<Record<Code, Mark>> = {
+  'device.unknown': mark('platform', 'instance-identity', 97),
+  'device.revoked': mark('platform', 'instance-identity', 96),
+  'device.unchained': mark('platform', 'hardware', 32),
+  'decision.simulated': mark('platform', 'hardware', 97),
+  'quote.firmware': mark('platform', 'hardware', 96),
+  'register.missing': mark('platform', 'configuration', 36),
+  'ctr.missing': mark('platform', 'configuration', 36),
+  'ctr.not_increased': mark('platform', 'instance-identity', 96),
+  'clock.reset_decreased': mark('platform', 'instance-identity', 96),
+  'clock.rewound': mark('platform', 'instance-identity', 96),
+  'clock.sequence': mark('platform', 'instance-identity', 96),
+  'boot.missing': mark('platform', 'configuration', 36),
+  'ima.missing': mark('platform', 'executables', 33),
+  'agent.version_not_authorised': mark('agent', 'executables', 96),
+  'agent.manifest': mark('agent', 'executables', 96),
+  'agent.exe_unknown': mark('agent', 'executables', 96),
+  'agent.exe_replaced': mark('agent', 'executables', 96),
+  'agent.foreign_mapping': mark('agent', 'executables', 96),
+  'agent.traced': mark('agent', 'executables', 96),
+  'agent.inspector': mark('agent', 'executables', 96),
+  'agent.anonymous_code': mark('agent', 'executables', 33),
+  'agent.env_risky': mark('agent', 'configuration', 96),
+  'agent.drift': mark('agent', 'file-system', 32),
+};
+/** What stands in no row is evidence that did not hold. */
+const BROKEN = mark('platform', 'instance-identity', 99);
+const markOf = (code: Code): Mark => MARKS[code] ?? BROKEN;
+
+export function statusOf(value: number): EarStatus {
+  if (value >= -1 && value <= 1) return 'none';
+  const size = value < 0 ? -value - 1 : value;
+  return size < 32 ? 'affirming' : size < 96 ? 'warning' : 'contraindicated';
+}
+
+/** A whole is never better than its worst part. */
+export const worst = (statuses: readonly EarStatus[]): EarStatus => EAR_STATUSES[Math.max(0, ...statuses.map((status) => EAR_STATUSES.indexOf(status)))]!;
+
+const ORDER = new Map(Object.keys(CODES).map((code, i) => [code, i]));
+/** In the order of the table of codes, each once: the first is the one that is named. */
+export function inOrder(findings: readonly Finding[]): Finding[] {
+  const each = new Map(findings.map((finding) => [`${finding.code} ${finding.message}`, finding]));
+  return [...each.values()].sort((a, b) => ORDER.get(a.code)! - ORDER.get(b.code)!);
+}
+
+const isWorse = (a: number, b: number | undefined): boolean => b === undefined || EAR_STATUSES.indexOf(statusOf(a)) > EAR_STATUSES.indexOf(statusOf(b)) || (statusOf(a) === statusOf(b) && a > b);
+
+/** The claims that hold without findings, lowered by those that are there. */
+export function submodule(name: SubmoduleName, claims: TrustVector, all: readonly Finding[]): Submodule {
+  const findings = inOrder(all).filter(({ code }) => markOf(code).submodule === name);
+  const vector: TrustVector = { ...claims };
+  for (const { code } of findings) {
+    const { claim, value } = markOf(code);
+    if (isWorse(value, vector[claim])) vector[claim] = value;
+  }
+  return { status: worst(Object.values(vector).map(statusOf)), vector, findings };
+}
+
+/** Of evidence that is not authentic nothing holds. */
+export const BROKEN_VECTOR: TrustVector = { 'instance-identity': BROKEN.value };
