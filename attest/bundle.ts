@@ -1,0 +1,100 @@
+/**
+ * Offline verification of a bundle with nothing but public keys. Every edge between its objects is checked; the first that does not hold is named.
+ *
+ * Whoever made the bundle may be hostile, the agent, the device and the verifier's operator among them. What this shows is that user, publisher, TPM,
+ * verifier, issuer and log each signed exactly this, and that the law gives this decision for it. A denial verifies like a permit.
+ */
+import { Fault } from '../src/base/fault.js';
+import { type Json, parseJson } from '../src/base/json.js';
+import { decode } from '../src/base/shape.js';
+import type { Code } from '../src/codes.js';
+import type { DecisionKind, Level, Tier } from '../src/names.js';
+import { type Bundle, EDGES, type Edge, bundle } from '../src/objects/bundle.js';
+import type { Intent } from '../src/objects/intent.js';
+import { brokenBy } from './bundle/claim.js';
+import { type BundleTrust, type Facts, factsOf } from './bundle/facts.js';
+import { FIRST_EDGE, MAY_LACK, TABLE } from './bundle/table.js';
+
+export type { BundleTrust };
+
+/** `what`: why it does not hold, why it is not there, or null when it holds. */
+export interface EdgeResult { readonly edge: Edge; readonly ok: boolean; readonly what: string | null }
+
+/** What the bundle says, for people. Null when it does not verify: then it says nothing. */
+export interface Verdict { readonly decision: DecisionKind; readonly code: Code | null; readonly level: Level; readonly tier: Tier | null; readonly simulated: boolean | null; readonly amount: Intent['amount']; readonly payee: Intent['payee']; readonly decidedMs: number; readonly settled: boolean }
+
+export interface BundleResult { readonly ok: boolean; readonly edges: readonly EdgeResult[]; readonly firstBroken: Edge | null; readonly verdict: Verdict | null }
+
+/** A manifest of 4 MiB, boot log, IMA list and measurement log fit; what is larger is no bundle. */
+const MAX_BYTES = 33_554_432;
+
+/**
+ * Verifies the text of a `*.ari.json` file.
+ * @throws Fault intake.* when the text is no JSON object at all, so that there is nothing to name
+ */
+export function verifyBundle(text: string | Uint8Array, trust: BundleTrust): BundleResult {
+  const wire = parseJson(text, { bytes: MAX_BYTES });
+  const read = readBundle(wire);
+  if ('edge' in read) return unreadable(read);
+  const facts = factsOf(read.bundle, trust);
+  const excused = excuses(facts);
+  const edges = EDGES.map((edge) => judge(edge, facts, excused));
+  const firstBroken = edges.find(({ ok }) => !ok)?.edge ?? null;
+  return { ok: firstBroken === null, edges, firstBroken, verdict: firstBroken === null ? verdictOf(facts) : null };
+}
+
+interface Unreadable { edge: Edge; what: string }
+
+function readBundle(wire: Json): { bundle: Bundle } | Unreadable {
+  try {
+    return { bundle: decode(bundle, wire, 'bundle') };
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const member = Object.keys(FIRST_EDGE).find((name) => error.message.includes(`bundle: ${snake(name)}`)) as keyof Bundle | undefined;
+    return { edge: FIRST_EDGE[member ?? 'v'], what: error.message };
+  }
+}
+const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+
+/** Nothing of a bundle that cannot be read holds. */
+function unreadable({ edge: first, what }: Unreadable): BundleResult {
+  const edges = EDGES.map((edge) => ({ edge, ok: false, what: edge === first ? what : 'not checked: the bundle cannot be read' }));
+  return { ok: false, edges, firstBroken: first, verdict: null };
+}
+
+/** Reasons that a decision gives for not permitting. An edge that does not hold for such a reason is what the decision was about. */
+function excuses({ decision }: Facts): ReadonlySet<Code | null> | null {
+  try {
+    const { value } = decision();
+    if (value.decision === 'permit') return null;
+    return new Set([value.code, ...value.checks.map(({ code }) => code), ...value.findings.map(({ code }) => code)].filter((code) => code !== null));
+  } catch (error) {
+    if (brokenBy(error) === null) throw error;
+    return null;
+  }
+}
+
+/** @param excused null when the payment was permitted, or the decision cannot be read: then everything must hold */
+function judge(edge: Edge, facts: Facts, excused: ReadonlySet<Code | null> | null): EdgeResult {
+  const { subject, check } = TABLE[edge];
+  if (facts.bundle[subject] === null && (excused !== null || MAY_LACK.has(subject))) return { edge, ok: true, what: `not applicable: there is no ${snake(subject)}` };
+  try {
+    check(facts);
+    return { edge, ok: true, what: null };
+  } catch (error) {
+    const why = brokenBy(error);
+    if (why === null) throw error;
+    const known = why.code !== null && excused !== null && excused.has(why.code);
+    return { edge, ok: known, what: known ? `does not hold, and was not permitted for that: ${why.what}` : why.what };
+  }
+}
+
+function verdictOf({ bundle: { intent, receipt, ear: result }, decision, ear, receipt: opened }: Facts): Verdict {
+  const { decision: kind, code, level, inputs } = decision().value;
+  const platform = result === null ? null : ear().value.submods.platform.ariPlatform;
+  return {
+    decision: kind, code, level, tier: platform?.tier ?? null, simulated: platform?.simulated ?? null,
+    amount: intent.amount, payee: intent.payee, decidedMs: inputs.nowMs,
+    settled: receipt !== null && opened().value.status === 'Success',
+  };
+}

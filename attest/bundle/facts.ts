@@ -1,0 +1,107 @@
+/**
+ * The objects of a bundle, each opened when an edge first asks for it, and only with trusted keys. The bundle comes from whoever wants to be believed:
+ * an object that cannot be opened breaks every edge that it takes part in, so the first of them names it.
+ */
+import type { Sha256 } from '../../src/base/bytes.js';
+import { readLeaf } from '../../src/deposit/chain.js';
+import type { Bundle } from '../../src/objects/bundle.js';
+import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
+import { CONFIRMATION, type Confirmation, DECISION, type Decision, POLICY, type Policy } from '../../src/objects/decision.js';
+import { DEVICE_RECORD, type DeviceRecord } from '../../src/objects/device.js';
+import { EAR, type Ear } from '../../src/objects/ear.js';
+import type { Evidence } from '../../src/objects/evidence.js';
+import { paymentHash } from '../../src/objects/intent.js';
+import type { DepositLeaf } from '../../src/objects/leaf.js';
+import { AGENT_MANIFEST, type AgentManifest } from '../../src/objects/manifest.js';
+import { EXECUTION_TOKEN, type ExecutionToken, RECEIPT, type Receipt } from '../../src/objects/settlement.js';
+import { type SignedKind, type Verified, open } from '../../src/objects/signed.js';
+import type { Trust } from '../../src/objects/trust.js';
+import { type OpenedClosed, type OpenedMandate, closedHash, mandateHash, openClosed, openMandate } from '../../src/sdjwt/index.js';
+import type { PaymentResult } from '../types.js';
+import { claim } from './claim.js';
+import { reappraise } from './reappraise.js';
+
+/** Whom a relying party trusts. `nowMs`: judge what lives long against this time; null: at the time of the decision's leaf. */
+export interface BundleTrust extends Trust { readonly nowMs: number | null }
+
+/** The bundle's objects, opened. Each throws a Fault or Broken when its object is missing, unreadable or not signed by a trusted key of its role. */
+export interface Facts {
+  readonly bundle: Bundle;
+  readonly trust: BundleTrust;
+  readonly paymentSha256: Sha256;
+  readonly mandateSha256: Sha256 | null;
+  readonly closedSha256: Sha256 | null;
+  readonly mandate: () => OpenedMandate;
+  readonly closed: () => OpenedClosed;
+  readonly manifest: () => Verified<AgentManifest>;
+  readonly carrier: () => Verified<Carrier>;
+  readonly device: () => Verified<DeviceRecord>;
+  readonly evidence: () => Evidence;
+  /** The evidence, appraised again from nothing but the bundle. */
+  readonly appraisal: () => PaymentResult;
+  readonly ear: () => Verified<Ear>;
+  readonly policy: () => Verified<Policy>;
+  readonly decision: () => Verified<Decision>;
+  readonly confirmation: () => Verified<Confirmation>;
+  readonly execution: () => Verified<ExecutionToken>;
+  readonly receipt: () => Verified<Receipt>;
+  readonly leaves: () => readonly [DepositLeaf, ...DepositLeaf[]];
+  /** When long-lived objects must be valid, integer seconds. */
+  readonly atS: () => number;
+}
+
+/** Makes a value once. A failure is made again: it is the same, for everything here is pure. */
+function once<T>(make: () => T): () => T {
+  let kept: { value: T } | undefined;
+  return () => (kept ??= { value: make() }).value;
+}
+
+function present<T>(value: T | null, what: string): T {
+  claim(value !== null, `the ${what} is missing`);
+  return value as T;
+}
+
+/** A signed object whose `iss` is whom its key belongs to: a key of one issuer says nothing in the name of another. */
+function issued<T extends { iss: string }>(kind: SignedKind<T>, token: string, trust: Trust): Verified<T> {
+  const opened = open(kind, token, trust.keys);
+  claim(trust.owner(opened.signer.kid) === opened.value.iss, `the ${kind.typ} is signed with a key that does not belong to ${opened.value.iss}`);
+  return opened;
+}
+
+function ownMandate(token: string, trust: Trust): OpenedMandate {
+  const opened = openMandate(token, trust.keys);
+  claim(trust.owner(opened.mandate.signer.kid) === opened.mandate.value.sub, 'the mandate is signed with a key of another user', 'mandate.signature');
+  return opened;
+}
+
+function ownConfirmation(token: string, trust: Trust): Verified<Confirmation> {
+  const opened = open(CONFIRMATION, token, trust.keys);
+  claim(trust.owner(opened.signer.kid) === opened.value.sub, 'the confirmation is signed with a key of another user', 'confirm.signature');
+  return opened;
+}
+
+const of = <T>(value: T | null, hash: (value: T) => Sha256): Sha256 | null => (value === null ? null : hash(value));
+
+export function factsOf(b: Bundle, trust: BundleTrust): Facts {
+  const mandate = once(() => ownMandate(present(b.mandate, 'mandate'), trust));
+  const manifest = once(() => issued(AGENT_MANIFEST, present(b.manifest, 'manifest'), trust));
+  const device = once(() => issued(DEVICE_RECORD, present(b.device, 'device record'), trust));
+  const policy = once(() => issued(POLICY, b.policy, trust));
+  const evidence = once(() => present(b.evidence, 'evidence'));
+  const leaves = once(() => b.leaves.map(readLeaf) as [DepositLeaf, ...DepositLeaf[]]);
+  return {
+    bundle: b, trust, mandate, manifest, device, policy, evidence, leaves,
+    paymentSha256: paymentHash(b.intent),
+    mandateSha256: of(b.mandate, mandateHash),
+    closedSha256: of(b.closedMandate, closedHash),
+    closed: once(() => openClosed(present(b.closedMandate, 'closed mandate'), present(b.mandate, 'mandate'), mandate().mandate, evidence().payment.binding)),
+    carrier: once(() => issued(CARRIER, present(b.carrier, 'carrier'), trust)),
+    appraisal: once(() => reappraise({ evidence: evidence(), log: b.log, device: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
+    ear: once(() => issued(EAR, present(b.ear, 'attestation result'), trust)),
+    decision: once(() => issued(DECISION, b.decision, trust)),
+    confirmation: once(() => ownConfirmation(present(b.confirmation, 'confirmation'), trust)),
+    execution: once(() => issued(EXECUTION_TOKEN, present(b.execution, 'execution token'), trust)),
+    receipt: once(() => issued(RECEIPT, present(b.receipt, 'receipt'), trust)),
+    atS: () => Math.floor((trust.nowMs ?? leaves()[0].tsMs) / 1000),
+  };
+}

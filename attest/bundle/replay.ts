@@ -1,0 +1,69 @@
+/** The law, run again over the bundle's own objects. Same inputs, same decision: that is what makes a decision auditable. */
+import type { Finding } from '../../src/base/fault.js';
+import { hashOf } from '../../src/base/shape.js';
+import { type Appraised, type Ruling, adjudicate } from '../../src/law/index.js';
+import { authorityState } from '../../src/objects/carrier.js';
+import type { Decision } from '../../src/objects/decision.js';
+import { tokenHash } from '../../src/objects/signed.js';
+import { brokenBy } from './claim.js';
+import type { Facts } from './facts.js';
+
+const hashOrNull = (token: string | null): string | null => (token === null ? null : tokenHash(token));
+
+/** The hashes of what a decision is made on, as the bundle holds it. The attestation result has an edge of its own. */
+export const inputHashes = ({ bundle, paymentSha256, mandateSha256, closedSha256 }: Facts): Omit<Decision['inputs'], 'nowMs' | 'earSha256'> => ({
+  paymentSha256, mandateSha256, closedSha256,
+  carrierSha256: hashOrNull(bundle.carrier),
+  confirmationSha256: hashOrNull(bundle.confirmation),
+  stateSha256: hashOf(authorityState, bundle.state),
+});
+
+/** Findings that only a verifier's memory of the device can make. */
+const FROM_MEMORY = /^(?:clock|log|ctr|device)\./;
+
+/**
+ * The appraisal as it stood before the law. A bundle does not hold the verifier's memory of the device: where that spoke against the payment it is
+ * taken at its word, which can deny a payment and never permit one.
+ */
+function appraised({ appraisal, decision, ear, bundle }: Facts): Appraised {
+  const again = appraisal();
+  const remembered = decision().value.findings.filter(({ code }) => FROM_MEMORY.test(code));
+  const authentic = again.authentic && remembered.length === 0;
+  const said = bundle.ear === null ? null : ear().value;
+  const findings = [...again.findings, ...remembered];
+  return {
+    authentic, findings, simulated: again.simulated,
+    status: said?.earStatus ?? again.status,
+    tier: said?.submods.platform.ariPlatform.tier ?? again.tier,
+    code: again.code ?? remembered[0]?.code ?? null,
+  };
+}
+
+type Opened<T> = { value: T; refused: null } | { value: null; refused: Finding | null };
+
+/** An object of the user or agent as the law sees it: one that was refused is itself a reason. */
+function opened<T>(token: string | null, open: () => T): Opened<T> {
+  if (token === null) return { value: null, refused: null };
+  try {
+    return { value: open(), refused: null };
+  } catch (error) {
+    const why = brokenBy(error);
+    if (why === null || why.code === null) throw error;
+    return { value: null, refused: { code: why.code, message: why.what } };
+  }
+}
+
+export function replay(facts: Facts): Ruling {
+  const { bundle } = facts;
+  const mandate = opened(bundle.mandate, facts.mandate);
+  const closed = mandate.value === null ? null : opened(bundle.closedMandate, facts.closed);
+  const appraisal = appraised(facts);
+  return adjudicate({
+    intent: bundle.intent, paymentSha256: facts.paymentSha256, state: bundle.state, policy: facts.policy().value, appraisal,
+    mandate: mandate.value, mandateFault: mandate.refused ?? closed?.refused ?? null, closed: closed?.value?.closed ?? null,
+    carrier: bundle.carrier === null ? null : facts.carrier(),
+    agent: appraisal.authentic ? facts.evidence().payment.agent : null,
+    confirmation: bundle.confirmation === null ? null : facts.confirmation(),
+    nowMs: facts.decision().value.inputs.nowMs,
+  });
+}
