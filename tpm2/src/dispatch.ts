@@ -55,7 +55,7 @@ export async function dispatch(channel: Channel, row: Command, entities: readonl
     const answer = await repeat(channel, bytes, left, row);
     accept(row, answer, all.length);
     for (const session of sessions) session.ended = !session.continueSession;
-    return open(row, answer, all);
+    return open(row, answer, all, row.authAfter?.(params, entities.map(handleOf)));
   } catch (cause) {
     if (!(cause instanceof ChannelError) && !(cause instanceof WireError)) throw cause;
     for (const session of sessions) session.lost = true;
@@ -95,7 +95,7 @@ async function repeat(channel: Channel, bytes: Buffer, left: number, row: Comman
   }
 }
 
-function open(row: Command, answer: ReturnType<typeof openResponse>, all: readonly Proof[]): unknown {
+function open(row: Command, answer: ReturnType<typeof openResponse>, all: readonly Proof[], authAfter: Uint8Array | undefined): unknown {
   const hashes = new Map<string, Buffer>();
   const covered = {
     hash(alg: Session['hash']): Buffer {
@@ -104,7 +104,7 @@ function open(row: Command, answer: ReturnType<typeof openResponse>, all: readon
       return known;
     },
   };
-  all.forEach(({ session, value }, i) => session?.verify(value, answer.sessions[i]!, covered));
+  all.forEach(({ session, value }, i) => session?.verify(i === 0 ? (authAfter ?? value) : value, answer.sessions[i]!, covered));
   const crypting = all.find(({ session }) => session?.encrypted === true);
   const closed = crypting !== undefined && row.encryptable.response;
   const parameters = closed ? cryptParameter(crypting.session!, crypting.value, answer.parameters, 'response') : answer.parameters;

@@ -202,8 +202,8 @@ describe('hierarchies', () => {
   it('auth of the owner is changed and changed back, under HMAC of the old and then of the new value', async () => {
     await tpm.run(t.HierarchyChangeAuth, { authHandle: t.RH.OWNER }, { newAuth: Buffer.from('owner') });
     await expect(tpm.run(t.CreatePrimary, { primaryHandle: t.RH.OWNER }, { ...plain, inPublic: t.templates.srkP256 })).rejects.toMatchObject({ code: 0x9a2 });
-    // The response to a change of auth is keyed with the new value: password authorises where old and new differ.
-    await tpm.run(t.HierarchyChangeAuth, { authHandle: t.RH.OWNER }, { newAuth: NONE }, { auth: t.password('owner') });
+    await tpm.run(t.HierarchyChangeAuth, { authHandle: t.RH.OWNER }, { newAuth: Buffer.from('other') }, { auth: t.hmac('owner') });
+    await tpm.run(t.HierarchyChangeAuth, { authHandle: t.RH.OWNER }, { newAuth: NONE }, { auth: t.hmac('other') });
     await withSrk(async () => undefined);
   });
 
@@ -277,7 +277,8 @@ describe('NV', () => {
 it('TPM2_Clear ends the owner’s keys', async () => {
   await withSrk(async (srk) => {
     const made = await tpm.run(t.Create, { parentHandle: srk.handle }, { ...plain, inSensitive: { userAuth: NONE, data: Buffer.from('x') }, inPublic: t.sealedTemplate() });
-    await tpm.run(t.Clear, { authHandle: t.RH.LOCKOUT }, {});
+    await tpm.run(t.HierarchyChangeAuth, { authHandle: t.RH.LOCKOUT }, { newAuth: Buffer.from('lockout') });
+    await tpm.run(t.Clear, { authHandle: t.RH.LOCKOUT }, {}, { auth: t.hmac('lockout') });
     await withSrk(async (other) => {
       expect(other.name.equals(srk.name)).toBe(false);
       await expect(tpm.run(t.Load, { parentHandle: other.handle }, { inPrivate: made.outPrivate, inPublic: made.outPublic })).rejects.toMatchObject({ code: 0x1df });

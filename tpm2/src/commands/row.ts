@@ -18,6 +18,8 @@ export interface Command<H extends string = string, P = any, R = any, O extends 
   readonly returns: Codec<R>;
   /** Key generation, self tests: may take minutes on a real TPM. */
   readonly slow: boolean;
+  /** For commands that change the auth value they are authorised by: the new one, which keys the HMAC of the response (Part 1 section 19.6.5). */
+  readonly authAfter: ((params: P, handles: readonly number[]) => Uint8Array | undefined) | undefined;
   /** Does the command, does the response begin with a TPM2B? Only that a session can encrypt (Part 1 section 21.1). */
   readonly encryptable: { readonly command: boolean; readonly response: boolean };
 }
@@ -28,17 +30,18 @@ interface Declaration<H, P, R, O> {
   readonly handle?: O;
   readonly returns?: R;
   readonly slow?: boolean;
+  readonly authAfter?: (params: any, handles: readonly number[]) => Uint8Array | undefined;
 }
 
 export function command<const H extends Record<string, Role> = {}, const P extends Table = {}, const R extends Table = {}, const O extends string = never>(
   name: `TPM2_${string}`,
   code: number,
-  { handles, params, handle, returns, slow = false }: Declaration<H, P, R, O> = {},
+  { handles, params, handle, returns, slow = false, authAfter }: Declaration<H, P, R, O> = {},
 ): Command<keyof H & string, Struct<P>, Struct<R>, O> {
   const all = Object.entries(handles ?? {}).map(([key, role]) => ({ name: key as keyof H & string, role }));
   const authorised = all.filter(({ role }) => role !== 'none').length;
   const encryptable = { command: beginsSized(params), response: beginsSized(returns) };
-  return { name, code, handles: all, authorised, params: struct(params ?? ({} as P)), handle, returns: struct(returns ?? ({} as R)), slow, encryptable };
+  return { name, code, handles: all, authorised, params: struct(params ?? ({} as P)), handle, returns: struct(returns ?? ({} as R)), slow, authAfter, encryptable };
 }
 
 function beginsSized(table: Table | undefined): boolean {

@@ -1,5 +1,6 @@
 /** The TPM as a whole: Part 3 sections 9, 10, 15, 16, 24, 25, 29, 30. */
-import { CAP, CapabilityData, HashAlg, MAX_DIGEST, Public, SensitiveCreate, CreationData, PcrSelectionList, Ticket, TimeInfo, MAX_HA } from '../structures/index.js';
+import { RH } from '../handles.js';
+import { CAP, CapabilityData, CreationData, HashAlg, MAX_DIGEST, MAX_HA, PcrSelectionList, Public, SensitiveCreate, Ticket, TimeInfo } from '../structures/index.js';
 import { buffer, named, sized, u16, u32, yesNo } from '../wire/fields.js';
 import { command } from './row.js';
 
@@ -29,9 +30,13 @@ export const CreatePrimary = command('TPM2_CreatePrimary', 0x131, {
   slow: true,
 });
 /** Part 3 section 24.6: ends the owner's keys and indices, and resets the clock. */
-export const Clear = command('TPM2_Clear', 0x126, { handles: { authHandle: 'user' }, slow: true });
+export const Clear = command('TPM2_Clear', 0x126, { handles: { authHandle: 'user' }, slow: true, authAfter: (_, [handle]) => (handle === RH.LOCKOUT ? Buffer.alloc(0) : undefined) });
 /** Part 3 section 24.8. */
-export const HierarchyChangeAuth = command('TPM2_HierarchyChangeAuth', 0x129, { handles: { authHandle: 'user' }, params: { newAuth: buffer(MAX_DIGEST) } });
+export const HierarchyChangeAuth = command('TPM2_HierarchyChangeAuth', 0x129, {
+  handles: { authHandle: 'user' },
+  params: { newAuth: buffer(MAX_DIGEST) },
+  authAfter: ({ newAuth }: { newAuth: Uint8Array }) => newAuth,
+});
 /** Part 3 section 25.2. */
 export const DictionaryAttackLockReset = command('TPM2_DictionaryAttackLockReset', 0x139, { handles: { lockHandle: 'user' } });
 /** Part 3 section 25.3: times in seconds. */
