@@ -11,11 +11,10 @@ import type { Code } from '../src/codes.js';
 import type { DecisionKind, Level, Tier } from '../src/names.js';
 import { type Bundle, EDGES, type Edge, bundle } from '../src/objects/bundle.js';
 import type { Intent } from '../src/objects/intent.js';
+import type { Trust } from '../src/objects/trust.js';
 import { brokenBy } from './bundle/claim.js';
-import { type BundleTrust, type Facts, factsOf } from './bundle/facts.js';
+import { type Facts, factsOf } from './bundle/facts.js';
 import { FIRST_EDGE, MAY_LACK, TABLE } from './bundle/table.js';
-
-export type { BundleTrust };
 
 /** `what`: why it does not hold, why it is not there, or null when it holds. */
 export interface EdgeResult { readonly edge: Edge; readonly ok: boolean; readonly what: string | null }
@@ -23,20 +22,20 @@ export interface EdgeResult { readonly edge: Edge; readonly ok: boolean; readonl
 /** What the bundle says, for people. Null when it does not verify: then it says nothing. */
 export interface Verdict { readonly decision: DecisionKind; readonly code: Code | null; readonly level: Level; readonly tier: Tier | null; readonly simulated: boolean | null; readonly amount: Intent['amount']; readonly payee: Intent['payee']; readonly decidedMs: number; readonly settled: boolean }
 
-export interface BundleResult { readonly ok: boolean; readonly edges: readonly EdgeResult[]; readonly firstBroken: Edge | null; readonly verdict: Verdict | null }
+export interface BundleReport { readonly ok: boolean; readonly edges: readonly EdgeResult[]; readonly firstBroken: Edge | null; readonly verdict: Verdict | null }
 
 /** A manifest of 4 MiB, boot log, IMA list and measurement log fit; what is larger is no bundle. */
 const MAX_BYTES = 33_554_432;
 
 /**
- * Verifies the text of a `*.ari.json` file.
+ * Verifies the text of a `*.ari.json` file. Mandate and carrier are judged at the time of the decision's leaf, or at `nowMs`.
  * @throws Fault intake.* when the text is no JSON object at all, so that there is nothing to name
  */
-export function verifyBundle(text: string | Uint8Array, trust: BundleTrust): BundleResult {
+export function verifyBundle(text: string | Uint8Array, trust: Trust, { nowMs }: { nowMs?: number } = {}): BundleReport {
   const wire = parseJson(text, { bytes: MAX_BYTES });
   const read = readBundle(wire);
   if ('edge' in read) return unreadable(read);
-  const facts = factsOf(read.bundle, trust);
+  const facts = factsOf(read.bundle, trust, nowMs);
   const excused = excuses(facts);
   const edges = EDGES.map((edge) => judge(edge, facts, excused));
   const firstBroken = edges.find(({ ok }) => !ok)?.edge ?? null;
@@ -57,7 +56,7 @@ function readBundle(wire: Json): { bundle: Bundle } | Unreadable {
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
 /** Nothing of a bundle that cannot be read holds. */
-function unreadable({ edge: first, what }: Unreadable): BundleResult {
+function unreadable({ edge: first, what }: Unreadable): BundleReport {
   const edges = EDGES.map((edge) => ({ edge, ok: false, what: edge === first ? what : 'not checked: the bundle cannot be read' }));
   return { ok: false, edges, firstBroken: first, verdict: null };
 }

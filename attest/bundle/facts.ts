@@ -21,13 +21,10 @@ import type { PaymentResult } from '../types.js';
 import { claim } from './claim.js';
 import { reappraise } from './reappraise.js';
 
-/** Whom a relying party trusts. `nowMs`: judge what lives long against this time; null: at the time of the decision's leaf. */
-export interface BundleTrust extends Trust { readonly nowMs: number | null }
-
 /** The bundle's objects, opened. Each throws a Fault or Broken when its object is missing, unreadable or not signed by a trusted key of its role. */
 export interface Facts {
   readonly bundle: Bundle;
-  readonly trust: BundleTrust;
+  readonly trust: Trust;
   readonly paymentSha256: Sha256;
   readonly mandateSha256: Sha256 | null;
   readonly closedSha256: Sha256 | null;
@@ -82,7 +79,8 @@ function ownConfirmation(token: string, trust: Trust): Verified<Confirmation> {
 
 const of = <T>(value: T | null, hash: (value: T) => Sha256): Sha256 | null => (value === null ? null : hash(value));
 
-export function factsOf(b: Bundle, trust: BundleTrust): Facts {
+/** @param nowMs when long-lived objects must be valid; without it, at the time of the decision's leaf */
+export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
   const mandate = once(() => ownMandate(present(b.mandate, 'mandate'), trust));
   const manifest = once(() => issued(AGENT_MANIFEST, present(b.manifest, 'manifest'), trust));
   const device = once(() => issued(DEVICE_RECORD, present(b.device, 'device record'), trust));
@@ -96,12 +94,12 @@ export function factsOf(b: Bundle, trust: BundleTrust): Facts {
     closedSha256: of(b.closedMandate, closedHash),
     closed: once(() => openClosed(present(b.closedMandate, 'closed mandate'), present(b.mandate, 'mandate'), mandate().mandate, evidence().payment.binding)),
     carrier: once(() => issued(CARRIER, present(b.carrier, 'carrier'), trust)),
-    appraisal: once(() => reappraise({ evidence: evidence(), log: b.log, device: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
+    appraisal: once(() => reappraise({ evidence: evidence(), earlier: b.log, record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
     ear: once(() => issued(EAR, present(b.ear, 'attestation result'), trust)),
     decision: once(() => issued(DECISION, b.decision, trust)),
     confirmation: once(() => ownConfirmation(present(b.confirmation, 'confirmation'), trust)),
     execution: once(() => issued(EXECUTION_TOKEN, present(b.execution, 'execution token'), trust)),
     receipt: once(() => issued(RECEIPT, present(b.receipt, 'receipt'), trust)),
-    atS: () => Math.floor((trust.nowMs ?? leaves()[0].tsMs) / 1000),
+    atS: () => Math.floor((nowMs ?? leaves()[0].tsMs) / 1000),
   };
 }

@@ -5,6 +5,7 @@ import { type Appraised, type Ruling, adjudicate } from '../../src/law/index.js'
 import { authorityState } from '../../src/objects/carrier.js';
 import type { Decision } from '../../src/objects/decision.js';
 import { tokenHash } from '../../src/objects/signed.js';
+import { inOrder } from '../verify/status.js';
 import { brokenBy } from './claim.js';
 import type { Facts } from './facts.js';
 
@@ -19,24 +20,22 @@ export const inputHashes = ({ bundle, paymentSha256, mandateSha256, closedSha256
 });
 
 /** Findings that only a verifier's memory of the device can make. */
-const FROM_MEMORY = /^(?:clock|log|ctr|device)\./;
+const FROM_MEMORY = /^(?:clock|log|ctr|device|quote)\./;
 
 /**
- * The appraisal as it stood before the law. A bundle does not hold the verifier's memory of the device: where that spoke against the payment it is
- * taken at its word, which can deny a payment and never permit one.
+ * The appraisal as it stood before the law. A bundle does not hold the verifier's memory of the device: where that spoke against the payment, in the
+ * result or in the decision itself, it is taken at its word, which can deny a payment and never permit one.
  */
 function appraised({ appraisal, decision, ear, bundle }: Facts): Appraised {
   const again = appraisal();
-  const remembered = decision().value.findings.filter(({ code }) => FROM_MEMORY.test(code));
-  const authentic = again.authentic && remembered.length === 0;
-  const said = bundle.ear === null ? null : ear().value;
-  const findings = [...again.findings, ...remembered];
-  return {
-    authentic, findings, simulated: again.simulated,
-    status: said?.earStatus ?? again.status,
-    tier: said?.submods.platform.ariPlatform.tier ?? again.tier,
-    code: again.code ?? remembered[0]?.code ?? null,
-  };
+  const { simulated } = again;
+  if (bundle.ear === null) {
+    const remembered = decision().value.findings.filter(({ code }) => FROM_MEMORY.test(code));
+    return again.authentic ? { authentic: false, status: 'contraindicated', tier: 'T0', simulated, code: remembered[0]?.code ?? null, findings: remembered } : again;
+  }
+  const { earStatus, submods: { platform: { ariPlatform }, agent: { ariAgent } } } = ear().value;
+  const findings = inOrder([...again.findings, ...ariPlatform.findings, ...ariAgent.findings]);
+  return { authentic: again.authentic, status: earStatus, tier: ariPlatform.tier, simulated, code: findings[0]?.code ?? null, findings };
 }
 
 type Opened<T> = { value: T; refused: null } | { value: null; refused: Finding | null };
