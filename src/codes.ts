@@ -162,6 +162,7 @@ export const CODES = {
   'tpm.garbage': row('fault', 503, 'device', 'the TPM answered what is no TPM answer: {what}', 'check [tpm] channel'),
   'tpm.auth': row('fault', 503, 'device', 'the TPM wants an authorisation: {what}', 'give the file of the owner authorisation in [tpm] owner_auth_file'),
   'tpm.refused': row('fault', 503, 'device', 'the TPM refused {command}: {rc}', 'see `ari doctor`'),
+  'tpm.reset': row('fault', 503, 'device', 'the TPM was reset since the platform was proven', 'try again in a moment; the platform is proven anew'),
   'link.offline': row('fault', 503, 'network', 'the verifier cannot be reached', 'check [verifier] url and the network; nothing was paid'),
   'link.stale': row('fault', 503, 'network', 'there is no fresh nonce of the verifier', 'try again in a moment'),
   'link.protocol': row('fault', 400, 'peer', 'the peer broke the link protocol: {what}', 'update the older side'),
