@@ -1,0 +1,98 @@
+/**
+ * The deposit chain as verbs. The sequencer takes what waits in the queue, gives each leaf its place in its chain and in the log, and commits leaves, size
+ * and signed checkpoint together: nothing is in the log that no checkpoint covers. Two sequencers at once are safe: size moves by compare-and-swap.
+ */
+import { readLeaf } from '../../src/deposit/chain.js';
+import { type DepositLeaf, leafHash, leafText } from '../../src/objects/leaf.js';
+import { type Database, hitOne, insist, moved, type Tx } from './database.js';
+import { enqueue } from './queue.js';
+import type { Selectable } from 'kysely';
+import type { Tables } from './tables.js';
+import type { Store, StoredLeaf } from './verbs.js';
+
+interface Placed { readonly stored: StoredLeaf; readonly leaf: DepositLeaf }
+type Queued = Selectable<Tables['log_queue']>;
+
+const leafRow = (row: Selectable<Tables['log_leaves']>): StoredLeaf => ({ idx: Number(row.idx), eventId: row.event_id, chain: row.chain, seq: Number(row.seq), leafHash: row.leaf_hash, leaf: row.leaf });
+
+/** The state of the log; an origin that was never seen begins empty. */
+async function logState(tx: Tx, origin: string): Promise<{ size: number; frontier: string }> {
+  await tx.insertInto('log_state').values({ origin, size: 0, frontier: '' }).onConflict((c) => c.doNothing()).execute();
+  const row = await tx.selectFrom('log_state').select(['size', 'frontier']).where('origin', '=', origin).executeTakeFirstOrThrow();
+  return { size: Number(row.size), frontier: row.frontier };
+}
+
+/** Takes leaves off the queue, oldest first. One that stands in the log already is dropped: an event is recorded once. */
+async function takeQueued(tx: Tx, max: number): Promise<Queued[]> {
+  const queued = await tx.selectFrom('log_queue').selectAll().orderBy('created_ms').orderBy('event_id').limit(max).execute();
+  const ids = queued.map((row) => row.event_id);
+  if (ids.length === 0) return [];
+  await tx.deleteFrom('log_queue').where('event_id', 'in', ids).execute();
+  const logged = new Set((await tx.selectFrom('log_leaves').select('event_id').where('event_id', 'in', ids).execute()).map((row) => row.event_id));
+  return queued.filter((row) => !logged.has(row.event_id));
+}
+
+/** The last leaf of a chain, null before its first. */
+async function tailOf(tx: Tx, chain: string): Promise<Pick<StoredLeaf, 'seq' | 'leafHash'> | null> {
+  const row = await tx.selectFrom('log_leaves').select(['seq', 'leaf_hash']).where('chain', '=', chain).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  return row ? { seq: Number(row.seq), leafHash: row.leaf_hash } : null;
+}
+
+/** Fills `seq` and `prev` of each leaf from the leaf before it in its chain. */
+async function place(tx: Tx, first: number, queued: Queued[]): Promise<Placed[]> {
+  const tails = new Map<string, Awaited<ReturnType<typeof tailOf>>>();
+  const placed: Placed[] = [];
+  for (const { event_id: eventId, chain, body } of queued) {
+    const before = tails.has(chain) ? tails.get(chain) : await tailOf(tx, chain);
+    const leaf = { ...readLeaf(body), seq: (before?.seq ?? -1) + 1, prev: before?.leafHash ?? null };
+    const text = leafText(leaf);
+    const stored = { idx: first + placed.length, eventId, chain, seq: leaf.seq, leafHash: leafHash(text), leaf: text };
+    placed.push({ stored, leaf });
+    tails.set(chain, stored);
+  }
+  return placed;
+}
+
+async function write(tx: Tx, { stored, leaf }: Placed): Promise<void> {
+  await tx.insertInto('log_leaves').values({ idx: stored.idx, event_id: stored.eventId, chain: stored.chain, seq: stored.seq, payment_sha256: leaf.payment, leaf_hash: stored.leafHash, leaf: stored.leaf }).execute();
+  if (leaf.kind !== 'permitted' || leaf.payment === null) return;
+  await tx.updateTable('payments').set((eb) => ({ state: 'deposited' as const, version: eb('version', '+', 1n) })).where('payment_sha256', '=', leaf.payment).where('state', '=', 'permitted').execute();
+}
+
+async function sequence(tx: Tx, origin: string, max: number, build: Parameters<Store['sequence']>[2]): Promise<StoredLeaf[]> {
+  const state = await logState(tx, origin);
+  const placed = await place(tx, state.size, await takeQueued(tx, max));
+  if (placed.length === 0) return [];
+  const next = build(state, placed.map(({ stored }) => stored.leaf));
+  if (next.size !== state.size + placed.length) throw new TypeError(`a log of ${state.size} with ${placed.length} more leaves does not have ${next.size}`);
+  const written = await tx.updateTable('log_state').set({ size: next.size, frontier: next.frontier }).where('origin', '=', origin).where('size', '=', BigInt(state.size)).executeTakeFirst();
+  if (!hitOne(written)) throw moved();
+  for (const one of placed) await write(tx, one);
+  await tx.insertInto('checkpoints').values({ size: next.size, root: next.root, note: next.note }).execute();
+  return placed.map(({ stored }) => stored);
+}
+
+type Verbs = 'queueLeaf' | 'sequence' | 'leafByEvent' | 'leavesOfPayment' | 'leaves' | 'chain' | 'checkpoint';
+
+export const depositVerbs = (db: Database): Pick<Store, Verbs> => ({
+  queueLeaf: (leaf, nowMs) => db.write((tx) => enqueue(tx, leaf, nowMs)),
+  sequence: (origin, max, build) => insist(db, (tx) => sequence(tx, origin, max, build)),
+
+  leafByEvent: (eventId) => db.read(async (tx) => {
+    const row = await tx.selectFrom('log_leaves').selectAll().where('event_id', '=', eventId).executeTakeFirst();
+    return row ? leafRow(row) : null;
+  }),
+
+  leavesOfPayment: (paymentSha256) => db.read(async (tx) => (await tx.selectFrom('log_leaves').selectAll().where('payment_sha256', '=', paymentSha256).orderBy('idx').execute()).map(leafRow)),
+
+  /** Leaves `from` up to but without `to`. */
+  leaves: (from, to) => db.read(async (tx) => (await tx.selectFrom('log_leaves').selectAll().where('idx', '>=', BigInt(from)).where('idx', '<', BigInt(to)).orderBy('idx').execute()).map(leafRow)),
+
+  chain: (chain) => db.read(async (tx) => (await tx.selectFrom('log_leaves').selectAll().where('chain', '=', chain).orderBy('seq').execute()).map(leafRow)),
+
+  checkpoint: (size) => db.read(async (tx) => {
+    const all = tx.selectFrom('checkpoints').selectAll();
+    const row = await (size === undefined ? all.orderBy('size', 'desc').limit(1) : all.where('size', '=', BigInt(size))).executeTakeFirst();
+    return row ? { size: Number(row.size), root: row.root, note: row.note } : null;
+  }),
+});

@@ -1,0 +1,52 @@
+/** Freshness and history as verbs: nonces are used once, a device's clock and log only move forward. Called by the link and the appraisal. */
+import type { DeviceClock, LogHead } from '../../attest/types.js';
+import { type Database, outcome, type Tx } from './database.js';
+import { advance, spendNonce } from './history.js';
+import type { Store } from './verbs.js';
+
+const HEAD = ['epoch', 'next_n', 'register', 'reset_count', 'restart_count'] as const;
+type HeadRow = { epoch: string; next_n: bigint; register: string; reset_count: bigint; restart_count: bigint };
+const headOf = (row: HeadRow | undefined): LogHead | null =>
+  row ? { epoch: row.epoch, nextN: Number(row.next_n), register: row.register, resetCount: Number(row.reset_count), restartCount: Number(row.restart_count) } : null;
+
+async function readClock(tx: Tx, akName: string): Promise<DeviceClock | null> {
+  const row = await tx.selectFrom('device_clock').selectAll().where('ak_name', '=', akName).executeTakeFirst();
+  return row ? { resetCount: Number(row.reset_count), restartCount: Number(row.restart_count), clock: row.clock, seq: Number(row.seq), ctr: row.ctr, attestSha256: row.attest_sha256 } : null;
+}
+
+type Verbs = 'consumeNonce' | 'clock' | 'logHead' | 'latestHead' | 'logEntries' | 'acceptPlatform' | 'platform';
+
+export const freshnessVerbs = (db: Database): Pick<Store, Verbs> => ({
+  consumeNonce: async (nonce, nowMs) => (await outcome(db.write((tx) => spendNonce(tx, nonce, nowMs)))).ok,
+
+  clock: (akName) => db.read((tx) => readClock(tx, akName)),
+
+  logHead: (deviceId, epoch) => db.read(async (tx) =>
+    headOf(await tx.selectFrom('measurement_heads').select(HEAD).where('device_id', '=', deviceId).where('epoch', '=', epoch).executeTakeFirst())),
+
+  /** The newest boot under the device's live key: a new key begins a new count of boots. */
+  latestHead: (deviceId) => db.read(async (tx) =>
+    headOf(await tx.selectFrom('measurement_heads').innerJoin('device_keys', 'device_keys.ak_name', 'measurement_heads.ak_name').select(HEAD)
+      .where('measurement_heads.device_id', '=', deviceId).where('retired_ms', 'is', null).orderBy('reset_count', 'desc').orderBy('restart_count', 'desc').limit(1).executeTakeFirst())),
+
+  /** Entries `from` up to but without `to`. */
+  logEntries: (deviceId, epoch, from, to) => db.read(async (tx) => {
+    const rows = await tx.selectFrom('measurements').select(['n', 'digest', 'entry']).where('device_id', '=', deviceId).where('epoch', '=', epoch)
+      .where('n', '>=', BigInt(from)).where('n', '<', BigInt(to)).orderBy('n').execute();
+    return rows.map((row) => ({ ...row, n: Number(row.n) }));
+  }),
+
+  acceptPlatform: async ({ nonce, device, deviceId, platformSha256, evidence, appraisal, nowMs }) => {
+    const accepted = await outcome(db.write(async (tx) => {
+      await spendNonce(tx, nonce, nowMs);
+      await advance(tx, deviceId, device);
+      await tx.insertInto('platforms').values({ platform_sha256: platformSha256, device_id: deviceId, evidence, appraisal, seen_ms: nowMs }).onConflict((c) => c.doNothing()).execute();
+    }));
+    return accepted.ok;
+  },
+
+  platform: (platformSha256) => db.read(async (tx) => {
+    const row = await tx.selectFrom('platforms').selectAll().where('platform_sha256', '=', platformSha256).executeTakeFirst();
+    return row ? { deviceId: row.device_id, evidence: row.evidence, appraisal: row.appraisal, seenMs: Number(row.seen_ms) } : null;
+  }),
+});

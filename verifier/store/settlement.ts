@@ -1,0 +1,115 @@
+/**
+ * From permit to money as verbs. The first token of a payment and the first redemption of a token win; money leaves a reservation once. Called by the
+ * carrier issuer (tokens, expiry) and by settlement (redemptions).
+ */
+import { fault } from '../../src/base/fault.js';
+import { readLeaf } from '../../src/deposit/chain.js';
+import type { PaymentState } from '../../src/names.js';
+import { endReservation, findPayment, findReservation, isOpen, movePayment } from './capture.js';
+import { type Database, insist, type Tx } from './database.js';
+import { paymentRow } from './payments.js';
+import { enqueue } from './queue.js';
+import type { Store } from './verbs.js';
+
+type Input<V extends keyof Store> = Store[V] extends (input: infer I) => unknown ? I : never;
+
+/** The leaf is the permit of this very payment, and it is under a committed checkpoint. @throws Fault deposit.unavailable */
+async function assertDeposited(tx: Tx, leafIdx: number, paymentSha256: string): Promise<void> {
+  const leaf = await tx.selectFrom('log_leaves').select('leaf').where('idx', '=', BigInt(leafIdx)).where('payment_sha256', '=', paymentSha256).executeTakeFirst();
+  const checkpoint = await tx.selectFrom('checkpoints').select('size').where('size', '>', BigInt(leafIdx)).limit(1).executeTakeFirst();
+  if (!leaf || !checkpoint || readLeaf(leaf.leaf).kind !== 'permitted') throw fault('deposit.unavailable');
+}
+
+const RELEASABLE: readonly PaymentState[] = ['permitted', 'deposited'];
+
+async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, token, expiresMs }: Input<'releaseToken'>): Promise<string> {
+  const first = await tx.selectFrom('execution_tokens').select('token').where('payment_id', '=', paymentId).executeTakeFirst();
+  if (first) return first.token;
+  const payment = await findPayment(tx, paymentId);
+  const reservation = await findReservation(tx, paymentId);
+  if (!RELEASABLE.includes(payment.state) || reservation.reservation_id !== reservationId || !isOpen(reservation)) throw fault('token.expired');
+  await assertDeposited(tx, leafIdx, payment.payment_sha256);
+  await movePayment(tx, payment, 'released');
+  await tx.insertInto('execution_tokens').values({ jti, payment_id: paymentId, reservation_id: reservationId, leaf_idx: leafIdx, token, expires_ms: expiresMs }).execute();
+  return token;
+}
+
+type Redemption = Awaited<ReturnType<Store['startRedemption']>>;
+
+async function startRedemption(tx: Tx, { jti, requestSha256, nowMs }: Input<'startRedemption'>): Promise<Redemption> {
+  const known = await tx.selectFrom('redemptions').selectAll().where('jti', '=', jti).executeTakeFirst();
+  if (known && known.request_sha256 !== requestSha256) throw fault('token.used');
+  if (known) return { mine: false, state: known.state, receipt: known.receipt };
+  const token = await tx.selectFrom('execution_tokens').selectAll().where('jti', '=', jti).executeTakeFirst();
+  if (!token) throw fault('intake.not_found', { what: `execution token ${jti}` });
+  const payment = await findPayment(tx, token.payment_id);
+  if (nowMs >= Number(token.expires_ms) || !isOpen(await findReservation(tx, token.payment_id))) throw fault('token.expired');
+  await movePayment(tx, payment, payment.state);
+  await tx.insertInto('redemptions').values({ jti, request_sha256: requestSha256, state: 'started', started_ms: nowMs }).execute();
+  return { mine: true, state: 'started', receipt: null };
+}
+
+/** What was finished before stays as it was finished. @throws Fault intake.not_found, token.amount */
+async function finishRedemption(tx: Tx, { jti, paymentId, outcome, captured, payeeAccount, receipt, code, leaf, nowMs }: Input<'finishRedemption'>): Promise<void> {
+  const token = await tx.selectFrom('execution_tokens').innerJoin('redemptions', 'redemptions.jti', 'execution_tokens.jti').select('redemptions.state')
+    .where('execution_tokens.jti', '=', jti).where('payment_id', '=', paymentId).executeTakeFirst();
+  if (!token) throw fault('intake.not_found', { what: `redemption of ${jti} for payment ${paymentId}` });
+  if (token.state === 'settled' || token.state === 'failed') return;
+  const reservation = await findReservation(tx, paymentId);
+  if (captured < 0n || captured > reservation.amount || (outcome === 'failed' && captured !== 0n)) throw fault('token.amount', { asked: captured, amount: reservation.amount });
+  await movePayment(tx, await findPayment(tx, paymentId), outcome, code);
+  await tx.updateTable('redemptions').set({ state: outcome, receipt }).where('jti', '=', jti).execute();
+  await endReservation(tx, reservation, { eventId: `settle:${jti}`, captured, payeeAccount, slot: outcome === 'settled' ? 'used' : 'freed' }, nowMs);
+  await enqueue(tx, leaf, nowMs);
+}
+
+/** Open reservations past their life whose payment nobody redeems: no token, or one that is past its life too. */
+const overdue = (tx: Tx, nowMs: number) => tx.selectFrom('reservations').leftJoin('execution_tokens', 'execution_tokens.payment_id', 'reservations.payment_id').leftJoin('redemptions', 'redemptions.jti', 'execution_tokens.jti')
+  .select('reservations.payment_id').where('reservations.captured', '=', 0n).where('reservations.released', '=', 0n).where('reservations.expires_ms', '<=', BigInt(nowMs))
+  .where('redemptions.jti', 'is', null).where((eb) => eb.or([eb('execution_tokens.jti', 'is', null), eb('execution_tokens.expires_ms', '<=', BigInt(nowMs))]));
+
+async function expire(tx: Tx, paymentId: string, nowMs: number): Promise<boolean> {
+  const payment = await findPayment(tx, paymentId);
+  if (!(await overdue(tx, nowMs).where('reservations.payment_id', '=', paymentId).executeTakeFirst())) return false;
+  const reservation = await findReservation(tx, paymentId);
+  await movePayment(tx, payment, 'expired');
+  await endReservation(tx, reservation, { eventId: `expire:${reservation.reservation_id}`, captured: 0n, payeeAccount: '', slot: 'freed' }, nowMs);
+  return true;
+}
+
+/** One transaction for each, so that a long list holds nobody up. */
+async function expireAll(db: Database, nowMs: number): Promise<number> {
+  const due = await db.read((tx) => overdue(tx, nowMs).execute());
+  let expired = 0;
+  for (const { payment_id } of due) if (await insist(db, (tx) => expire(tx, payment_id, nowMs))) expired++;
+  return expired;
+}
+
+type Verbs = 'releaseToken' | 'executionToken' | 'reservation' | 'startRedemption' | 'finishRedemption' | 'receipt' | 'expireReservations' | 'unfinished';
+
+export const settlementVerbs = (db: Database): Pick<Store, Verbs> => ({
+  releaseToken: (input) => insist(db, (tx) => releaseToken(tx, input)),
+
+  executionToken: (paymentId) => db.read(async (tx) => {
+    const row = await tx.selectFrom('execution_tokens').selectAll().where('payment_id', '=', paymentId).executeTakeFirst();
+    return row ? { jti: row.jti, token: row.token, reservationId: row.reservation_id, expiresMs: Number(row.expires_ms) } : null;
+  }),
+
+  reservation: (paymentId) => db.read(async (tx) => {
+    const row = await tx.selectFrom('reservations').selectAll().where('payment_id', '=', paymentId).executeTakeFirst();
+    return row ? { reservationId: row.reservation_id, carrierId: row.carrier_id, amount: row.amount, captured: row.captured, released: row.released } : null;
+  }),
+
+  startRedemption: (input) => insist(db, (tx) => startRedemption(tx, input)),
+  finishRedemption: (input) => insist(db, (tx) => finishRedemption(tx, input)),
+
+  receipt: (paymentId) => db.read(async (tx) => {
+    const row = await tx.selectFrom('redemptions').innerJoin('execution_tokens', 'execution_tokens.jti', 'redemptions.jti').select('receipt').where('payment_id', '=', paymentId).executeTakeFirst();
+    return row?.receipt ?? null;
+  }),
+
+  expireReservations: (nowMs) => expireAll(db, nowMs),
+
+  unfinished: () => db.read(async (tx) =>
+    (await tx.selectFrom('payments').selectAll().where('state', 'in', ['deposited', 'released', 'outcome_unknown']).orderBy('created_ms').execute()).map(paymentRow)),
+});

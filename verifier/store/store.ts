@@ -1,0 +1,48 @@
+/**
+ * The verifier's store: verbs, never tables. Each verb is one transaction (expireReservations is one for each reservation), durable when it returns.
+ *
+ * Who may call what: enrolment and devices - the link; freshness and decide - the appraisal and decision service; delegation - carrier issuer and consent
+ * service; tokens and expiry - the carrier issuer; redemptions - settlement; sequence - the deposit log. Nobody else writes.
+ *
+ * Order of locks, the same in every verb, so that none waits for another in a circle on a database with row locks: nonce, device, payment, redemption,
+ * carrier, mandate, slot, reservation, accounts by id, log queue. SQLite has one write lock, taken at the beginning.
+ *
+ * What depends on the database stands in one file (sqlite.ts); the schema and every verb are the same on all.
+ */
+import { sql } from 'kysely';
+import { fault } from '../../src/base/fault.js';
+import type { Database } from './database.js';
+import { delegationVerbs } from './delegation.js';
+import { depositVerbs } from './deposit.js';
+import { deviceVerbs } from './devices.js';
+import { enrolmentVerbs } from './enrolment.js';
+import { freshnessVerbs } from './freshness.js';
+import { migrate } from './migrate.js';
+import { paymentVerbs } from './payments.js';
+import { peopleVerbs } from './people.js';
+import { settingsVerbs } from './settings.js';
+import { settlementVerbs } from './settlement.js';
+import { openSqlite } from './sqlite.js';
+import type { Store } from './verbs.js';
+
+const ledgerSum = (db: Database): Promise<bigint> => db.read(async (tx) =>
+  (await tx.selectFrom('accounts').select(sql<bigint>`cast(coalesce(sum(balance), 0) as bigint)`.as('sum')).executeTakeFirstOrThrow()).sum);
+
+const verbsOf = (db: Database): Store => ({
+  migrate: () => migrate(db),
+  close: () => db.close(),
+  ...peopleVerbs(db), ...enrolmentVerbs(db), ...deviceVerbs(db), ...freshnessVerbs(db), ...delegationVerbs(db),
+  ...paymentVerbs(db), ...settlementVerbs(db), ...depositVerbs(db), ...settingsVerbs(db),
+  ledgerSum: () => ledgerSum(db),
+});
+
+/**
+ * Opens the store in a file (made when it is not there) and brings it to the newest schema. A database server is refused openly, never replaced by a file.
+ * @throws Fault config.unreadable, config.invalid
+ */
+export async function openStore(place: { path: string } | { url: string }): Promise<Store> {
+  if ('url' in place) throw fault('config.invalid', { file: '[store] url', what: 'this version keeps its store in a file: set [store] path' });
+  const store = verbsOf(openSqlite(place.path));
+  await store.migrate();
+  return store;
+}
