@@ -1,0 +1,27 @@
+/** What `ari doctor` says of the TPM: each line one fact, and what to do about it. */
+import type { Fault } from '../../src/base/fault.js';
+import type { Device } from './device.js';
+import { reasonOf } from './faults.js';
+import { readBoot } from './measurements.js';
+import type { Fact } from './types.js';
+
+const hexOf = (handle: number): string => handle.toString(16).padStart(8, '0');
+const good = (name: string, detail: string): Fact => ({ name, ok: true, detail, fix: null });
+const bad = (name: string, detail: string, fix: string): Fact => ({ name, ok: false, detail, fix });
+
+export const absentFacts = (fault: Fault): Fact[] => [bad('tpm', reasonOf(fault), fault.fix)];
+
+export async function deviceFacts({ parts: { tpm, identity, certificate, register, counter, lacking, measurements } }: Device, channel: string): Promise<Fact[]> {
+  const { resetCount, restartCount } = await readBoot(tpm);
+  const where = identity.persistent ? `persistent at ${hexOf(identity.ak.handle)}` : 'loaded at each start';
+  const missing = (name: string, costs: string): Fact => bad(name, `${lacking ? reasonOf(lacking) : 'none'}: ${costs}`, lacking?.fix ?? 'see the log of the daemon');
+  return [
+    good('tpm', `${channel}, reset count ${resetCount}, restart count ${restartCount}`),
+    certificate ? good('ek_certificate', `${identity.ek.kind}, ${certificate.length} bytes`)
+      : bad('ek_certificate', 'none in the NV memory of the TPM: tier T1', 'use a TPM whose maker provisioned an endorsement certificate'),
+    good('attestation_key', `${identity.name.toString('hex')}, ${where}`),
+    register ? good('register', hexOf(register.index.handle)) : missing('register', 'tier T1'),
+    counter ? good('counter', hexOf(counter.index.handle)) : missing('counter', 'offline payments are refused'),
+    good('log', measurements.describe()),
+  ];
+}
