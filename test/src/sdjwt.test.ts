@@ -7,20 +7,13 @@ import type { Code } from '../../src/codes.js';
 import { closedPayment as closedShape, openPayment as openShape } from '../../src/objects/mandate.js';
 import { closeMandate, closedHash, issueMandate, mandateHash, openClosed, openMandate } from '../../src/sdjwt/index.js';
 import { NONCE, NOW, SALT, VERIFIER, closedPayment, mandate, mandateToken, openPayment } from '../support/examples.js';
+import { codeOf } from '../support/codes.js';
 import { AGENT, SIGNERS, STRANGER, keys } from '../support/keys.js';
 
 type Members = { [name: string]: Json };
 const disclosure = (value: Json): string => toB64u(Buffer.from(canonical(['salt', value])));
 const payloadOf = (token: string): Members => parseJson(Buffer.from(token.split('.')[1]!, 'base64url')) as Members;
 const headerOf = (token: string): Members => parseJson(Buffer.from(token.split('.')[0]!, 'base64url')) as Members;
-const code = (step: () => unknown): Code => {
-  try {
-    step();
-  } catch (error) {
-    return (error as { code: Code }).code;
-  }
-  throw new Error('nothing was refused');
-};
 
 /** The mandate with other claims, other disclosures or another header, properly signed by its user. */
 function forged({ claims = {}, disclosures, typ = 'dc+sd-jwt', signer = SIGNERS.user }: { claims?: Members; disclosures?: string[]; typ?: string; signer?: Signer }): string {
@@ -73,14 +66,14 @@ describe('a mandate', () => {
     ['with an AP2 constraint that cannot be checked here', withOpen({ ...openWire, constraints: [{ type: 'payment.budget', max: 1, currency: 'CNY' }] }), 'mandate.constraint_unknown'],
     ['with two open payments', twoOpen(), 'mandate.malformed'],
   ];
-  it.each(attacks)('%s is refused', (_, token, expected) => expect(code(() => openMandate(token, keys))).toBe(expected));
+  it.each(attacks)('%s is refused', (_, token, expected) => expect(codeOf(() => openMandate(token, keys))).toBe(expected));
 
   it('is refused when the same disclosure has a second spelling in base64url', () => {
     const last = first.at(-1)!;
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     const twin = [...alphabet].map((c) => first.slice(0, -1) + c).find((text) => text !== first && Buffer.from(text, 'base64url').equals(Buffer.from(first, 'base64url')));
     const token = twin === undefined ? `${jwt}~${first.slice(0, -1)}${last}A~` : forged({ claims: { delegate_payload: [{ '...': sha256(twin) }] }, disclosures: [twin] });
-    expect(code(() => openMandate(token, keys))).toBe('mandate.malformed');
+    expect(codeOf(() => openMandate(token, keys))).toBe('mandate.malformed');
   });
 
   it('opens when constraints are disclosed one by one, and shows them all', () => {
@@ -89,7 +82,7 @@ describe('a mandate', () => {
     const outer = disclosure({ ...openWire, constraints: payees.map((one, i) => (i === 1 ? { ...one, allowed: [{ '...': sha256(inner) }] } : one)) });
     const token = forged({ claims: { delegate_payload: [{ '...': sha256(outer) }] }, disclosures: [inner, outer] });
     expect(openMandate(token, keys).open).toEqual(openPayment);
-    expect(code(() => openMandate(token.replace(`${inner}~`, ''), keys))).toBe('mandate.malformed');
+    expect(codeOf(() => openMandate(token.replace(`${inner}~`, ''), keys))).toBe('mandate.malformed');
   });
 });
 
@@ -145,9 +138,9 @@ describe('a closed mandate', () => {
     ['with risk data beside ours', withClosed({ ...wire, risk_data: { ...(wire['risk_data'] as Members), other: 1 } })],
     ['that is nothing', ''],
   ];
-  it.each(attacks)('%s is refused', (_, closed) => expect(code(() => open(closed))).toBe('mandate.closed'));
+  it.each(attacks)('%s is refused', (_, closed) => expect(codeOf(() => open(closed))).toBe('mandate.closed'));
 
   it('is refused beside another presentation of the mandate', () => {
-    expect(code(() => openClosed(closeMandate({ ...closing, mandateToken: other }, AGENT, SALT), other, opened, expected))).toBe('mandate.closed');
+    expect(codeOf(() => openClosed(closeMandate({ ...closing, mandateToken: other }, AGENT, SALT), other, opened, expected))).toBe('mandate.closed');
   });
 });
