@@ -1,5 +1,5 @@
 /** A TPM that is there: identity, register, counter and log, opened in the order in which each needs the one before. */
-import { EK_CERTIFICATE_INDEX, type Tpm, TpmError, connect } from '@ari-sidecar/tpm2';
+import { type Tpm, TpmError, connect } from '@ari-sidecar/tpm2';
 import { join } from 'node:path';
 import { type Fault, fault } from '../../src/base/fault.js';
 import { readPrivate } from '../state.js';
@@ -100,7 +100,7 @@ async function assemble(tpm: Tpm, config: ProverConfig, auths: HierarchyAuths, l
     await measurements.settle();
     return new Device({
       tpm, identity, file, measurements,
-      certificate: await readCertificate(tpm, EK_CERTIFICATE_INDEX[identity.ek.kind]),
+      certificate: await readCertificate(tpm, identity.ek.kind),
       register: register.made, counter: counter.made, lacking: register.why ?? counter.why,
       bank: await chooseBank(tpm),
       sequence: await Sequence.open(join(stateDir, 'sequence.json')),

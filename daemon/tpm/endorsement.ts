@@ -1,29 +1,27 @@
 /**
- * The endorsement key and its certificate: TCG EK Credential Profile for TPM 2.0. The key is derived anew from the TPM's seed by its template, or found
- * persistent; it is used by policy only: PolicySecret(TPM_RH_ENDORSEMENT).
+ * The endorsement key of this device: which of the TCG's it is, its certificate, and its use. It is derived anew from the TPM's seed by its template,
+ * or found persistent, and authorised by policy only.
  */
 import {
-  CreatePrimary, EK_CERTIFICATE_INDEX, type Entity, GetCapability, NV_Read, NV_ReadPublic, PolicyOR, PolicySecret, RH, ReadPublic, type Public, type Session, type Tpm, TpmError, hmac, nameOf,
-  policies, templates,
+  type Auth, type EkKind, type Entity, GetCapability, NV_ReadPublic, type NvPublic, type Public, RC, ReadPublic, type Session, type Tpm, TpmError, createEk, hmac, nameOf, readEkCertificate, withEkSession,
 } from '@ari-sidecar/tpm2';
 import { cutCertificate } from '../../attest/enrol/der.js';
 import { Fault } from '../../src/base/fault.js';
+import { answered } from './faults.js';
 
 /** In the order of choice: whichever has a certificate. */
-export const EK_KINDS = ['ekP256', 'ekRsa2048', 'ekP384'] as const;
-export type EkKind = (typeof EK_KINDS)[number];
+export const EK_KINDS = ['ekP256', 'ekRsa2048', 'ekP384'] as const satisfies EkKind[];
 
-const NONE = Buffer.alloc(0);
-/** No TPM must take more at once (TPM_PT_NV_BUFFER_MAX is 512 at least in the PC client profile). */
-const CHUNK = 512;
 const NIST_P256 = 0x0003;
-/** The branches of a policy that ends in PolicyOR: template H-3 only. */
-const BRANCHES: Partial<Record<EkKind, Buffer[]>> = { ekP384: [policies.PolA384, policies.PolC384] };
 
-export const noPolicyParams = { nonceTPM: NONE, cpHashA: NONE, policyRef: NONE, expiration: 0 } as const;
+/** The proof of a hierarchy's authorisation; none where it is empty, as on most machines. */
+const authOf = (value: Uint8Array): Auth | undefined => (value.length === 0 ? undefined : hmac(value));
 
-/** A hierarchy with its authorisation, which is empty on most machines. */
-export const hierarchy = (handle: number, auth: Uint8Array): Entity => (auth.length === 0 ? handle : { handle, auth: hmac(auth) });
+/** A hierarchy as the entity of a command. */
+export function hierarchy(handle: number, value: Uint8Array): Entity {
+  const auth = authOf(value);
+  return auth ? { handle, auth } : handle;
+}
 
 /** Handles in use from `first` on, of the same kind. */
 export async function handlesFrom(tpm: Tpm, first: number): Promise<number[]> {
@@ -31,25 +29,32 @@ export async function handlesFrom(tpm: Tpm, first: number): Promise<number[]> {
   return capabilityData.capability === 'handles' ? capabilityData.data.filter((handle) => handle >>> 24 === first >>> 24) : [];
 }
 
+/** A public area, null where the handle stands for nothing: another process may have removed what was listed a moment ago. */
+async function unlessGone<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (answered(error, RC.HANDLE)) return null;
+    throw error;
+  }
+}
+
+export const readNvPublic = async (tpm: Tpm, nvIndex: number): Promise<NvPublic | null> => (await unlessGone(tpm.run(NV_ReadPublic, { nvIndex }, {})))?.nvPublic ?? null;
+
 /** The persistent object of this Name, whoever persisted it. */
-export async function findPersistent(tpm: Tpm, name: Uint8Array): Promise<number | null> {
+export async function findPersistent(tpm: Tpm, name: Uint8Array): Promise<{ handle: number; publicArea: Public } | null> {
   for (const handle of await handlesFrom(tpm, 0x81000000)) {
-    const { outPublic } = await tpm.run(ReadPublic, { objectHandle: handle }, {});
-    if (nameOf(outPublic).equals(name)) return handle;
+    const found = await unlessGone(tpm.run(ReadPublic, { objectHandle: handle }, {}));
+    if (found && nameOf(found.outPublic).equals(name)) return { handle, publicArea: found.outPublic };
   }
   return null;
 }
 
-/** The certificate in an NV index, null when there is none that can be read. */
-export async function readCertificate(tpm: Tpm, nvIndex: number): Promise<Buffer | null> {
+/** The certificate of an EK without the maker's padding; null when there is none that can be read. */
+export async function readCertificate(tpm: Tpm, kind: EkKind): Promise<Buffer | null> {
   try {
-    const { nvPublic } = await tpm.run(NV_ReadPublic, { nvIndex }, {});
-    const parts: Buffer[] = [];
-    for (let offset = 0; offset < nvPublic.dataSize; offset += CHUNK) {
-      const size = Math.min(CHUNK, nvPublic.dataSize - offset);
-      parts.push((await tpm.run(NV_Read, { authHandle: nvIndex, nvIndex }, { size, offset })).data);
-    }
-    return cutCertificate(Buffer.concat(parts));
+    const bytes = await readEkCertificate(tpm, kind);
+    return bytes && cutCertificate(bytes);
   } catch (error) {
     if (error instanceof TpmError || error instanceof Fault) return null;
     throw error;
@@ -63,7 +68,7 @@ export async function hasP256(tpm: Tpm): Promise<boolean> {
 
 /** The first kind that has a certificate; without any, one that the TPM can make. */
 export async function chooseEk(tpm: Tpm): Promise<EkKind> {
-  for (const kind of EK_KINDS) if ((await readCertificate(tpm, EK_CERTIFICATE_INDEX[kind])) !== null) return kind;
+  for (const kind of EK_KINDS) if ((await readCertificate(tpm, kind)) !== null) return kind;
   return (await hasP256(tpm)) ? 'ekP256' : 'ekRsa2048';
 }
 
@@ -75,16 +80,8 @@ export interface EkPlace { readonly kind: EkKind; readonly auth: Uint8Array; rea
 
 /** The EK for as long as `use` runs. One that is persistent is not derived again: an RSA key takes seconds. */
 export async function withEk<T>(tpm: Tpm, { kind, auth, name }: EkPlace, use: (ek: LoadedEk) => Promise<T>): Promise<T> {
-  const endorsement = hierarchy(RH.ENDORSEMENT, auth);
-  const authorised = <R>(run: (session: Session) => Promise<R>): Promise<R> => tpm.withSession({ type: 'policy', hash: templates[kind].nameAlg }, async (session) => {
-    await tpm.run(PolicySecret, { authHandle: endorsement, policySession: session.handle }, noPolicyParams);
-    const branches = BRANCHES[kind];
-    if (branches) await tpm.run(PolicyOR, { policySession: session.handle }, { pHashList: branches });
-    return run(session);
-  });
+  const authorised = <R>(run: (session: Session) => Promise<R>): Promise<R> => withEkSession(tpm, kind, run, authOf(auth));
   const persistent = name && (await findPersistent(tpm, name));
-  if (persistent) return use({ handle: persistent, publicArea: (await tpm.run(ReadPublic, { objectHandle: persistent }, {})).outPublic, authorised });
-  const inSensitive = { userAuth: NONE, data: NONE };
-  const made = tpm.run(CreatePrimary, { primaryHandle: endorsement }, { inSensitive, inPublic: templates[kind], outsideInfo: NONE, creationPCR: [] });
-  return tpm.withObject(made, ({ objectHandle, outPublic }) => use({ handle: objectHandle, publicArea: outPublic, authorised }));
+  if (persistent) return use({ ...persistent, authorised });
+  return tpm.withObject(createEk(tpm, kind, authOf(auth)), ({ objectHandle, outPublic }) => use({ handle: objectHandle, publicArea: outPublic, authorised }));
 }

@@ -8,7 +8,7 @@
 import { randomBytes, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import {
-  ChannelError, Create, EvictControl, type Hmac, Load, Public, Quote, RC, RH, type Signature, type SignatureScheme, type Tpm, decode, encode, hmac, nameOf, publicKeyOf, templates, verifySignature,
+  ChannelError, Create, EvictControl, HT, type Hmac, Load, Public, Quote, RC, RH, type Signature, type SignatureScheme, type Tpm, decode, encode, handleType, hmac, nameOf, publicKeyOf, templates, verifySignature,
 } from '@ari-sidecar/tpm2';
 import { z } from 'zod';
 import { fromB64u, toB64u } from '../../src/base/bytes.js';
@@ -85,12 +85,12 @@ async function reload(room: Room, state: IdentityState, key: Key): Promise<Ident
   const ekPublic = decode(Public, bytes(key.ekPublic));
   const name = nameOf(publicArea);
   const ek = { kind: state.ek, auth: room.auths.endorsement, name: nameOf(ekPublic) };
-  const persistent = (await findPersistent(room.tpm, name)) ?? (await load(room, ek, key));
-  if (persistent === null) return null;
-  const handle = persistent >>> 24 === 0x80 ? await persist(room, persistent) : persistent;
+  const loaded = (await findPersistent(room.tpm, name))?.handle ?? (await load(room, ek, key));
+  if (loaded === null) return null;
+  const handle = handleType(loaded) === HT.TRANSIENT ? await persist(room, loaded) : loaded;
   const scheme = { sigAlg: publicArea.type === 'rsa' ? 'rsassa' : 'ecdsa', hash: 'sha256' } as const;
   const ak = { handle, name, auth: hmac(bytes(state.auth)) };
-  const identity = { ek, ekPublic, publicArea, name, publicKey: publicKeyOf(publicArea), scheme, ak, persistent: handle >>> 24 !== 0x80 };
+  const identity = { ek, ekPublic, publicArea, name, publicKey: publicKeyOf(publicArea), scheme, ak, persistent: handleType(handle) === HT.PERSISTENT };
   return (await signs(room.tpm, identity)) ? identity : null;
 }
 

@@ -3,12 +3,12 @@
  * local process under the same Name; a policy is part of the Name.
  */
 import {
-  type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_ReadPublic, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, Signature, type Tpm, encode, nvNameOf, policySecretDigest,
+  type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, Signature, type Tpm, encode, nvNameOf, policySecretDigest,
   written,
 } from '@ari-sidecar/tpm2';
 import { toB64u } from '../../src/base/bytes.js';
 import type { Attestation } from '../../src/objects/evidence.js';
-import { handlesFrom, hierarchy, noPolicyParams } from './endorsement.js';
+import { handlesFrom, hierarchy, readNvPublic } from './endorsement.js';
 import { answered } from './faults.js';
 import type { Identity } from './identity.js';
 
@@ -24,7 +24,7 @@ export const akPolicy = (akName: Uint8Array): Buffer => policySecretDigest(akNam
 
 /** A session that satisfies {@link akPolicy}, for one command. */
 export const withAkPolicy = <T>({ tpm, ak }: Pick<NvRoom, 'tpm' | 'ak'>, use: (session: Session) => Promise<T>): Promise<T> => tpm.withSession({ type: 'policy' }, async (session) => {
-  await tpm.run(PolicySecret, { authHandle: ak, policySession: session.handle }, noPolicyParams);
+  await tpm.run(PolicySecret, { authHandle: ak, policySession: session.handle }, { nonceTPM: NONE, cpHashA: NONE, policyRef: NONE, expiration: 0 });
   return use(session);
 });
 
@@ -54,8 +54,8 @@ export class OwnIndex {
     const policy = akPolicy(room.ak.name);
     const taken = (await handlesFrom(room.tpm, from)).filter((handle) => handle < from + WINDOW);
     for (const handle of taken) {
-      const { nvPublic } = await room.tpm.run(NV_ReadPublic, { nvIndex: handle }, {});
-      if (variants(handle, policy).some((variant) => sameIndex(variant, nvPublic))) return new OwnIndex(room, nvPublic);
+      const nvPublic = await readNvPublic(room.tpm, handle);
+      if (nvPublic && variants(handle, policy).some((variant) => sameIndex(variant, nvPublic))) return new OwnIndex(room, nvPublic);
     }
     let free = from;
     while (taken.includes(free)) free++;
@@ -73,13 +73,8 @@ export class OwnIndex {
 
   /** Whether the index holds a value; null when it is gone, or another stands in its place. */
   async isWritten(): Promise<boolean | null> {
-    try {
-      const { nvPublic } = await this.#room.tpm.run(NV_ReadPublic, { nvIndex: this.handle }, {});
-      return sameIndex(nvPublic, this.publicArea) ? nvPublic.attributes.written : null;
-    } catch (error) {
-      if (answered(error, RC.HANDLE)) return null;
-      throw error;
-    }
+    const nvPublic = await readNvPublic(this.#room.tpm, this.handle);
+    return nvPublic && sameIndex(nvPublic, this.publicArea) ? nvPublic.attributes.written : null;
   }
 
   /** Defines the index again, empty, under the same Name. */
