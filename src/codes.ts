@@ -164,6 +164,7 @@ export const CODES = {
   'tpm.refused': row('fault', 503, 'device', 'the TPM refused {command}: {rc}', 'see `ari doctor`'),
   'tpm.reset': row('fault', 503, 'device', 'the TPM was reset since the platform was proven', 'try again in a moment; the platform is proven anew'),
   'link.offline': row('fault', 503, 'network', 'the verifier cannot be reached', 'check [verifier] url and the network; nothing was paid'),
+  'link.sidecar': row('fault', 503, 'operator', 'the sidecar cannot be reached at {socket}: {what}', 'start `ari daemon`, and let this user open its socket'),
   'link.stale': row('fault', 503, 'network', 'there is no fresh nonce of the verifier', 'try again in a moment'),
   'link.protocol': row('fault', 400, 'peer', 'the peer broke the link protocol: {what}', 'update the older side'),
   'link.timeout': row('fault', 504, 'network', 'the verifier did not answer in time', 'ask for the state of the payment; never pay again'),

@@ -1,0 +1,119 @@
+/**
+ * Who is at the other end of a connection: the process the kernel saw calling connect(), held so that it cannot become another one unnoticed.
+ *
+ * - *pid reuse*: the pidfd says whether that process has ended; /proc is read through a held directory that never shows another process.
+ * - *exec*: pid, pidfd and start time survive it, with the same program even the executable does. The auxiliary vector (random bytes and
+ *   addresses of the new image) and the start of the stack do not.
+ * - *who speaks*: the peer of a connection is who connected; who writes on it is checked for each message in {@link SpokenStream}.
+ *
+ * An exec between connect() and {@link identify} is not seen as one: the program that runs then is the one that is measured.
+ */
+import { closeSync, constants, openSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { sha256, type Sha256 } from '../../src/base/bytes.js';
+import { Fault, fault } from '../../src/base/fault.js';
+import { type Credentials, native } from '../native.js';
+import type { Peer } from '../ports.js';
+
+/** What an exec changes. */
+interface Image { readonly dev: string; readonly ino: string; readonly auxv: Sha256; readonly startStack: string }
+
+/** The descriptor of a connection. Node shows it in no documented way; it is there in every version from 20 on. */
+export function descriptorOf(handle: { _handle?: { fd?: number } | null }): number {
+  const fd = handle._handle?.fd;
+  if (fd === undefined || fd < 0) throw fault('peer.unidentified', { what: 'the connection has no descriptor' });
+  return fd;
+}
+
+/**
+ * Identifies the process that connected. Call it at once when the connection arrives.
+ * @throws Fault peer.unidentified (no native calls here), peer.unknown (from outside our pid namespace), peer.gone, peer.unreadable
+ */
+export function identify(socket: Socket): Peer {
+  const fd = descriptorOf(socket as never);
+  const credentials = native().peerCredentials(fd);
+  if (credentials.pid === 0) throw fault('peer.unknown', { pid: 0, uid: credentials.uid });
+  const pidfd = held(credentials.pid, () => native().pidfd(fd, credentials.pid));
+  try {
+    return new ProcessPeer(credentials, pidfd);
+  } catch (error) {
+    closeSync(pidfd);
+    throw error;
+  }
+}
+
+class ProcessPeer implements Peer {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly proc: string;
+  readonly startTicks: string;
+  readonly exe: Peer['exe'];
+  private readonly pidfd: number;
+  private readonly directory: number;
+  private readonly image: Image;
+  private open = true;
+
+  constructor({ pid, uid, gid }: Credentials, pidfd: number) {
+    this.pid = pid;
+    this.uid = uid;
+    this.gid = gid;
+    this.pidfd = pidfd;
+    this.directory = held(pid, () => openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY));
+    this.proc = `/proc/self/fd/${this.directory}`;
+    try {
+      this.startTicks = this.read(() => statField(this.proc, 22));
+      this.image = this.read(() => imageOf(this.proc));
+      this.exe = { dev: this.image.dev, ino: this.image.ino, path: this.read(() => readlinkSync(`${this.proc}/exe`)) };
+      // While this process has not ended its pid is not given away: so the directory above is its own.
+      if (native().exited(pidfd)) throw fault('peer.gone', { pid });
+    } catch (error) {
+      closeSync(this.directory);
+      throw error;
+    }
+  }
+
+  stillThere(): void {
+    if (!this.open || native().exited(this.pidfd)) throw fault('peer.gone', { pid: this.pid });
+    if (this.read(() => statField(`/proc/${this.pid}`, 22)) !== this.startTicks) throw fault('peer.pid_reused', { pid: this.pid });
+    const now = this.read(() => imageOf(this.proc));
+    const { dev, ino, auxv, startStack } = this.image;
+    if (now.dev !== dev || now.ino !== ino || now.auxv !== auxv || now.startStack !== startStack) throw fault('peer.exec_changed', { pid: this.pid });
+  }
+
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    closeSync(this.directory);
+    closeSync(this.pidfd);
+  }
+
+  private read<T>(work: () => T): T {
+    return held(this.pid, work);
+  }
+}
+
+/** What fails because the process ended is peer.gone; all else means that it cannot be measured. */
+function held<T>(pid: number, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH' || /ESRCH|EINVAL/.test(message)) throw new Fault('peer.gone', { pid }, cause);
+    throw new Fault('peer.unreadable', { pid, what: code ?? message }, cause);
+  }
+}
+
+function imageOf(proc: string): Image {
+  const { dev, ino } = statSync(`${proc}/exe`, { bigint: true });
+  const auxv = readFileSync(`${proc}/auxv`);
+  if (auxv.length === 0) throw Object.assign(new Error('the process has no memory'), { code: 'ESRCH' });
+  return { dev: dev.toString(), ino: ino.toString(), auxv: sha256(auxv), startStack: statField(proc, 28) };
+}
+
+/** Field `n` of /proc/PID/stat, counted from 1 (proc(5)). The second one, the name, may hold spaces and parentheses: fields count from the last ')'. */
+export function statField(proc: string, n: number): string {
+  const line = readFileSync(`${proc}/stat`, 'latin1');
+  return line.slice(line.lastIndexOf(')') + 2).split(' ')[n - 3] ?? '';
+}
