@@ -2,7 +2,7 @@
  * Nonces: 32 bytes = expiry (4, seconds) || random (12) || HMAC-SHA-256(key, subject || expiry || random) (first 16). They are issued without a write and
  * checked without a read; that each is used once is decided by the store, when it is consumed. All processes of one verifier share the key.
  *
- * `subject` is whom a nonce was given to: the device for payments, the connection for the platform, which proves that its key is live on this connection.
+ * `subject` is whom a nonce was given to: the device for payments, the attestation key for platforms, whose device is not known before it enrolled.
  */
 import { createHmac } from 'node:crypto';
 import { equal, fromB64u, type Sha256, toB64u } from '../src/base/bytes.js';
@@ -35,12 +35,21 @@ export class Nonces {
 
   /** Whether this verifier gave the nonce to the subject and it still lives. Nothing is said about use. */
   check(nonce: string, subject: string, nowMs: number): NonceCheck {
-    const bytes = fromB64u(nonce);
-    if (bytes?.length !== EXPIRY + RANDOM + MAC) return { ok: false, code: 'nonce.unknown' };
-    const head = bytes.subarray(0, EXPIRY + RANDOM);
-    if (!equal(bytes.subarray(EXPIRY + RANDOM), this.mac(subject, head))) return { ok: false, code: 'nonce.unknown' };
-    const expiresMs = head.readUInt32BE() * 1000;
+    const expiresMs = this.expiryOf(nonce, subject);
+    if (expiresMs === null) return { ok: false, code: 'nonce.unknown' };
     return nowMs < expiresMs ? { ok: true, expiresMs } : { ok: false, code: 'nonce.expired' };
+  }
+
+  /** Whether this verifier ever gave the nonce to the subject: a log may begin long before it is shown. */
+  wasIssued(nonce: string, subject: string): boolean {
+    return this.expiryOf(nonce, subject) !== null;
+  }
+
+  private expiryOf(nonce: string, subject: string): number | null {
+    const bytes = fromB64u(nonce);
+    if (bytes?.length !== EXPIRY + RANDOM + MAC) return null;
+    const head = bytes.subarray(0, EXPIRY + RANDOM);
+    return equal(bytes.subarray(EXPIRY + RANDOM), this.mac(subject, head)) ? head.readUInt32BE() * 1000 : null;
   }
 
   private mac(subject: string, head: Uint8Array): Buffer {

@@ -10,6 +10,7 @@ import { canonical, parseJson } from '../../src/base/json.js';
 import { decode, encode } from '../../src/base/shape.js';
 import { deviceMessage, type DeviceMessage, LINK_LIMITS, type LinkBody, verifierMessage, type VerifierMessage } from '../../src/link.js';
 import type { Verifier } from '../context.js';
+import type { Enrolling } from '../enrol.js';
 import type { Reachable } from '../hub.js';
 import { Bucket, type ConnectionLimits } from './limits.js';
 
@@ -17,7 +18,7 @@ type Hello = LinkBody<'hello'>;
 export type Stage =
   | { readonly name: 'new' }
   | { readonly name: 'stranger'; readonly hello: Hello }
-  | { readonly name: 'enrolling'; readonly hello: Hello; readonly sessionId: string }
+  | { readonly name: 'enrolling'; readonly hello: Hello; readonly enrolling: Enrolling }
   | { readonly name: 'proven'; readonly hello: Hello; readonly deviceId: string; readonly akName: string };
 export type StageName = Stage['name'];
 export type Dispatch = (v: Verifier, connection: Connection, message: DeviceMessage) => Promise<void>;
@@ -31,6 +32,8 @@ export class Connection implements Reachable {
   private readonly limits: ConnectionLimits;
   private readonly bucket: Bucket;
   private readonly timers: NodeJS.Timeout[];
+  private readonly tasks = new Set<Promise<void>>();
+  private platformNonces: string[] = [];
   private queued = 0;
   private work: Promise<void> = Promise.resolve();
   private alive = true;
@@ -71,9 +74,35 @@ export class Connection implements Reachable {
     this.socket.close(1008, reason);
   }
 
+  /** Work that goes on after its message was handled; what it throws is told to the peer as the answer to that message. */
+  track(task: Promise<void>, re: string): void {
+    const tracked = task.catch((error: unknown) => this.refuse(error, re)).finally(() => this.tasks.delete(tracked));
+    this.tasks.add(tracked);
+  }
+
+  /** Gives the peer nonces for its platform evidence. They are good on this connection only: each proves that the key is live on it. */
+  givePlatformNonces(count: number): void {
+    const subject = this.stage.name === 'new' ? null : this.stage.hello.akName;
+    const nonces = Array.from({ length: count }, () => this.v.nonces.issue(subject ?? this.id, this.v.now()));
+    this.platformNonces = [...this.platformNonces, ...nonces.map(({ nonce }) => nonce)].slice(-LINK_LIMITS.nonces);
+    this.send('nonces', { purpose: 'platform', nonces });
+  }
+
+  /** Gives a proven device nonces for payments, ahead of need; they outlive the connection. */
+  givePaymentNonces(count: number): void {
+    if (this.stage.name !== 'proven') return;
+    const { deviceId } = this.stage;
+    this.send('nonces', { purpose: 'payment', nonces: Array.from({ length: count }, () => this.v.nonces.issue(deviceId, this.v.now())) });
+  }
+
+  gave(nonce: string): boolean {
+    return this.platformNonces.includes(nonce);
+  }
+
   /** What is at work has ended. */
-  idle(): Promise<void> {
-    return this.work;
+  async idle(): Promise<void> {
+    await this.work;
+    await Promise.all(this.tasks);
   }
 
   private receive(data: Buffer, binary: boolean, dispatch: Dispatch): void {

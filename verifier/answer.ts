@@ -1,0 +1,51 @@
+/** What a device is told about a payment: from the decision just made, or from what the store kept of it. Both ways give the same words. */
+import { parse } from '../src/base/shape.js';
+import type { LinkBody } from '../src/link.js';
+import { authorityState } from '../src/objects/carrier.js';
+import { DECISION } from '../src/objects/decision.js';
+import { open, tokenHash } from '../src/objects/signed.js';
+import type { Verifier } from './context.js';
+import { decisionEvent } from './events.js';
+import type { Settled } from './settle.js';
+import type { AttemptRow, PaymentRow } from './store/verbs.js';
+
+/** A decision that is stored; its leaf is queued. */
+export interface Answer { readonly permitted: boolean; readonly eventId: string; readonly body: Omit<LinkBody<'decision'>, 'leaf' | 'proof'> }
+
+export async function storedAnswer(v: Verifier, payment: PaymentRow, attempt: AttemptRow): Promise<Answer> {
+  const { value } = open(DECISION, attempt.decision, v.trust.keys);
+  const [carrier, confirmation, policy] = await Promise.all([
+    payment.carrierId === null ? null : v.store.carrier(payment.carrierId), v.store.confirmation(payment.paymentId), v.store.policy(value.policy.sha256),
+  ]);
+  return {
+    permitted: attempt.decisionKind === 'permit',
+    eventId: decisionEvent(payment.paymentId, attempt.n, attempt.decidedMs),
+    body: {
+      paymentId: payment.paymentId, attempt: attempt.n, state: payment.state, decision: attempt.decision, ear: attempt.ear,
+      carrier: named(carrier?.token, value.inputs.carrierSha256), confirmation: named(confirmation?.token, value.inputs.confirmationSha256),
+      policy: policy ?? v.trust.policy().token, authority: parse(authorityState, attempt.stateJson),
+    },
+  };
+}
+
+/** A token, if it is still the one that the decision was made on. */
+const named = (token: string | undefined, sha256: string | null): string | null => (token !== undefined && tokenHash(token) === sha256 ? token : null);
+
+/** The decision with its proof: waits until the leaf is deposited. @throws Fault deposit.unavailable */
+export async function decisionBody(v: Verifier, { eventId, body }: Answer): Promise<LinkBody<'decision'>> {
+  const { stored, proof } = await v.log.deposit(eventId);
+  return { ...body, leaf: stored.leaf, proof };
+}
+
+/** How a permitted payment ended. */
+export async function executionBody(v: Verifier, paymentId: string, { execution, receipt, deposited }: Settled): Promise<LinkBody<'execution'>> {
+  const state = (await v.store.payment(paymentId))?.state ?? 'outcome_unknown';
+  return { paymentId, state, execution, receipt, leaf: deposited.stored.leaf, proof: deposited.proof };
+}
+
+/** A permitted payment whose end is not known yet: never to be paid again, to be asked for. */
+export async function openBody(v: Verifier, paymentId: string): Promise<LinkBody<'execution'>> {
+  const [payment, token] = await Promise.all([v.store.payment(paymentId), v.store.executionToken(paymentId)]);
+  const ended = payment?.state === 'expired' || payment?.state === 'failed';
+  return { paymentId, state: ended ? payment.state : 'outcome_unknown', execution: token?.token ?? null, receipt: null, leaf: null, proof: null };
+}

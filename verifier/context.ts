@@ -1,0 +1,31 @@
+/** What the parts of one verifier process share. Time and randomness come in here, so that tests can hold them. */
+import type { Logger } from 'pino';
+import { newId } from '../src/base/id.js';
+import { toB64u } from '../src/base/bytes.js';
+import type { IdPrefix } from '../src/names.js';
+import type { VerifierConfig } from './config.js';
+import type { Hub } from './hub.js';
+import type { Keys } from './keys.js';
+import type { DepositLog } from './log.js';
+import type { Nonces } from './nonces.js';
+import type { Settlement } from './settle.js';
+import type { Store } from './store/verbs.js';
+import type { Trust } from './trust.js';
+
+export interface Verifier {
+  readonly config: VerifierConfig;
+  readonly keys: Keys;
+  readonly trust: Trust;
+  readonly store: Store;
+  readonly nonces: Nonces;
+  readonly log: DepositLog;
+  readonly hub: Hub;
+  readonly settlement: Settlement;
+  readonly logger: Logger;
+  readonly now: () => number;
+  readonly random: (bytes: number) => Buffer;
+}
+
+export const freshId = (v: Pick<Verifier, 'now' | 'random'>, prefix: IdPrefix): string => newId(prefix, v.now(), v.random(10));
+/** 128 bits: what makes a hash of guessable content unguessable. */
+export const freshSalt = (v: Pick<Verifier, 'random'>): string => toB64u(v.random(16));

@@ -1,0 +1,109 @@
+/**
+ * Everything a payment is judged by, read for one attempt. The message's own words are never trusted: hashes are computed here, the mandate must be the
+ * registered one of this device, and a carrier is looked at only when that mandate names it, so that nobody reads the state of another's.
+ */
+import type { KnownDevice } from '../attest/types.js';
+import { asFault, Fault, type Finding } from '../src/base/fault.js';
+import type { Sha256 } from '../src/base/bytes.js';
+import type { LinkBody } from '../src/link.js';
+import { type AuthorityState, type Carrier, CARRIER, type CarrierRules } from '../src/objects/carrier.js';
+import { type Confirmation, CONFIRMATION } from '../src/objects/decision.js';
+import { paymentHash } from '../src/objects/intent.js';
+import { AGENT_MANIFEST, type AgentManifest } from '../src/objects/manifest.js';
+import type { ClosedPayment } from '../src/objects/mandate.js';
+import { open, type Verified } from '../src/objects/signed.js';
+import { closedHash, mandateHash, openClosed, type OpenedMandate, openMandate } from '../src/sdjwt/index.js';
+import type { Verifier } from './context.js';
+import { knownDevice } from './known.js';
+import type { DeviceRow } from './store/verbs.js';
+import { userKeyOf } from './users.js';
+
+export type Asked = LinkBody<'payment'>;
+
+export interface Inputs {
+  readonly device: KnownDevice;
+  readonly paymentSha256: Sha256;
+  readonly mandateSha256: Sha256 | null;
+  readonly closedSha256: Sha256 | null;
+  readonly mandate: OpenedMandate | null;
+  readonly closed: ClosedPayment | null;
+  readonly mandateFault: Finding | null;
+  readonly manifest: Verified<AgentManifest> | null;
+  readonly carrier: Verified<Carrier> | null;
+  readonly state: AuthorityState;
+  readonly confirmation: { readonly id: string; readonly opened: Verified<Confirmation> } | null;
+}
+
+const PERIOD_MS: Record<CarrierRules['windows'][number]['period'], number> = { PT1H: 3_600_000, P1D: 86_400_000, P7D: 604_800_000, P30D: 2_592_000_000 };
+const NOTHING: AuthorityState = { carrier: null, mandate: null, windows: [], scenario: null };
+
+export async function readInputs(v: Verifier, row: DeviceRow, asked: Asked): Promise<Inputs> {
+  const { mandate, closed, refused } = await openAuthority(v, asked);
+  const registered = mandate && (await isRegistered(v, row, mandate));
+  const { carrier, state } = registered && mandate ? await readState(v, asked, mandate) : { carrier: null, state: NOTHING };
+  return {
+    device: await knownDevice(v, row, asked.evidence.log.epoch),
+    paymentSha256: paymentHash(asked.intent),
+    mandateSha256: asked.mandate === null ? null : mandateHash(asked.mandate),
+    closedSha256: asked.closedMandate === null ? null : closedHash(asked.closedMandate),
+    mandate, closed, mandateFault: refused, carrier, state,
+    manifest: mandate && (await readManifest(v, mandate.mandate.value.agent.manifestSha256)),
+    confirmation: await readConfirmation(v, asked.paymentId),
+  };
+}
+
+/** Mandate and closed mandate with their signatures checked, or the fault with which one was refused. */
+async function openAuthority(v: Verifier, { mandate: token, closedMandate, evidence }: Asked): Promise<{ mandate: OpenedMandate | null; closed: ClosedPayment | null; refused: Finding | null }> {
+  let mandate: OpenedMandate | null = null;
+  try {
+    if (token === null) return { mandate, closed: null, refused: null };
+    mandate = await openUserMandate(v, token);
+    if (closedMandate === null) return { mandate, closed: null, refused: null };
+    const { closed } = openClosed(closedMandate, token, mandate.mandate, { aud: v.config.issuers.verifier, nonce: evidence.binding.nonce });
+    return { mandate, closed, refused: null };
+  } catch (error) {
+    const refused = asFault(error);
+    if (refused.code === 'bug.internal') throw error;
+    return { mandate, closed: null, refused: { code: refused.code, message: refused.message } };
+  }
+}
+
+/** A mandate under the registered key of the user that it names. @throws Fault mandate.* */
+export async function openUserMandate(v: Verifier, token: string): Promise<OpenedMandate> {
+  const { keys, userId } = await userKeyOf(v, token.split('~')[0] ?? '').catch((cause: unknown) => { throw new Fault('mandate.signature', {}, cause); });
+  const opened = openMandate(token, keys);
+  if (opened.mandate.value.sub !== userId) throw new Fault('mandate.signature');
+  return opened;
+}
+
+async function isRegistered(v: Verifier, device: DeviceRow, { mandate }: OpenedMandate): Promise<boolean> {
+  const row = await v.store.mandate(mandate.value.jti);
+  return row?.mandateSha256 === mandateHash(mandate.token) && row.deviceId === device.deviceId;
+}
+
+async function readState(v: Verifier, { intent }: Asked, { mandate }: OpenedMandate): Promise<Pick<Inputs, 'carrier' | 'state'>> {
+  const carrierId = mandate.value.carrier.id;
+  const token = (await v.store.carrier(carrierId))?.token;
+  const carrier = token === undefined ? null : open(CARRIER, token, v.trust.keys);
+  const windowsFromMs = (carrier?.value.rules.windows ?? []).map(({ period }) => v.now() - PERIOD_MS[period]);
+  const { state } = await v.store.authority({ carrierId, mandateId: mandate.value.jti, payee: intent.payee, windowsFromMs });
+  return { carrier, state };
+}
+
+async function readManifest(v: Verifier, manifestSha256: Sha256): Promise<Verified<AgentManifest> | null> {
+  const row = await v.store.manifest(manifestSha256);
+  if (!row || row.revokedMs !== null) return null;
+  try {
+    return open(AGENT_MANIFEST, row.token, v.trust.keys);
+  } catch {
+    return null; // its publisher is trusted no more
+  }
+}
+
+/** Consent that no attempt has used. Whether it is for these terms and still young is for the law. */
+async function readConfirmation(v: Verifier, paymentId: string): Promise<Inputs['confirmation']> {
+  const row = await v.store.confirmation(paymentId);
+  if (!row || row.consumedAttempt !== null) return null;
+  const { keys } = await userKeyOf(v, row.token);
+  return { id: row.confirmationId, opened: open(CONFIRMATION, row.token, keys) };
+}

@@ -1,0 +1,30 @@
+/** What a device may pay with, as it is told: its mandates, their carriers, and the keys of the users who signed them. */
+import { parseJson } from '../src/base/json.js';
+import { decode, publicJwk } from '../src/base/shape.js';
+import type { LinkBody } from '../src/link.js';
+import type { Verifier } from './context.js';
+import type { MandateRow } from './store/verbs.js';
+
+type Body = LinkBody<'mandates'>;
+type Told = Body['mandates'][number];
+
+async function toldOf(v: Verifier, row: MandateRow): Promise<Told[]> {
+  const carrier = await v.store.carrier(row.carrierId);
+  if (!carrier || (row.state !== 'valid' && row.state !== 'suspended')) return [];
+  const usable = row.state === 'valid' && carrier.state === 'active';
+  return carrier.state === 'revoked' || carrier.state === 'expired' ? [] : [{ mandate: row.token, carrier: carrier.token, state: usable ? 'valid' : 'suspended' }];
+}
+
+async function keysOf(v: Verifier, userId: string): Promise<Body['userKeys']> {
+  return (await v.store.userKeys(userId)).map(({ keyId, publicJwk: jwk }) => ({ kid: keyId, jwk: decode(publicJwk, parseJson(jwk)) }));
+}
+
+export async function mandatesBody(v: Verifier, deviceId: string): Promise<Body> {
+  const rows = (await v.store.mandatesOfDevice(deviceId)).filter(({ expMs }) => expMs > v.now());
+  const users = [...new Set(rows.map(({ userId }) => userId))];
+  const [mandates, userKeys] = await Promise.all([Promise.all(rows.map((row) => toldOf(v, row))), Promise.all(users.map((userId) => keysOf(v, userId)))]);
+  return { mandates: mandates.flat(), userKeys: userKeys.flat() };
+}
+
+/** Tells a device anew what it may pay with, if it is connected. */
+export const pushMandates = async (v: Verifier, deviceId: string): Promise<void> => v.hub.push(deviceId, 'mandates', await mandatesBody(v, deviceId));

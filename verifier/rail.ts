@@ -1,0 +1,24 @@
+/** Where money leaves a carrier: one port per kind of settlement. */
+import type { Code } from '../src/codes.js';
+import type { Money } from '../src/money.js';
+import type { Payee } from '../src/objects/intent.js';
+
+/** `jti` of the execution token is the idempotency key at the rail. */
+export interface RailOrder { readonly jti: string; readonly paymentId: string; readonly amount: Money; readonly payee: Payee; readonly account: string }
+export type RailAnswer =
+  | { readonly outcome: 'settled'; readonly reference: string | null }
+  | { readonly outcome: 'failed'; readonly code: Code }
+  | { readonly outcome: 'unknown' };
+
+/**
+ * `pay` is called at most once for an order; after a crash or a lost answer only `query` is. Neither throws for what the rail said: whatever it throws
+ * is taken as `unknown`. A rail that never heard of an order answers `failed` to `query`, and must then refuse it for ever.
+ */
+export interface Rail { readonly name: string; pay(order: RailOrder): Promise<RailAnswer>; query(order: RailOrder): Promise<RailAnswer> }
+
+/** The carrier's own ledger: the store moves the money in the transaction that keeps the receipt, so there is nothing to wait for or to lose. */
+export const ledgerRail: Rail = {
+  name: 'ledger',
+  pay: () => Promise.resolve({ outcome: 'settled', reference: null }),
+  query: () => Promise.resolve({ outcome: 'settled', reference: null }),
+};

@@ -1,0 +1,78 @@
+/** Whom this verifier believes: TPM vendors' roots, publishers of agents, its own keys of today and earlier, and the policy in force. */
+import { type PinnedRoot, pinRoots } from '../attest/enrol/index.js';
+import { fault } from '../src/base/fault.js';
+import { encode, parse, stringify } from '../src/base/shape.js';
+import type { Json } from '../src/base/json.js';
+import type { PublicJwk } from '../src/base/shape.js';
+import { type Policy, POLICY } from '../src/objects/decision.js';
+import { type KeyFinder, open, type Verified } from '../src/objects/signed.js';
+import { parseTrust, type TrustedKey, trustedKey, trustFile, trustOf } from '../src/objects/trust.js';
+import type { Role } from '../src/names.js';
+import { readText, type VerifierConfig } from './config.js';
+import { type Keys, OWN_ROLES } from './keys.js';
+import type { Store } from './store/verbs.js';
+
+export interface Trust {
+  readonly roots: readonly PinnedRoot[];
+  /** Every role's keys except users', which are in the store. */
+  readonly keys: KeyFinder;
+  policy(): Verified<Policy>;
+  /** Puts another policy in force. @throws Fault token.signature, token.malformed, store.conflict when the version is not newer */
+  enforce(token: string): Promise<void>;
+}
+
+export const published = (role: Role, owner: string, kid: string, { kty, crv, x, y }: PublicJwk): TrustedKey => ({ kty, crv, x, y, kid, use: 'sig', alg: 'ES256', ariRole: role, ariSub: owner });
+
+/** Keeps a public key for ever: bundles outlive keys. */
+export const publish = (store: Store, key: TrustedKey, nowMs: number): Promise<void> =>
+  store.putKey({ kid: key.kid, role: key.ariRole, jwk: stringify(trustedKey, key), fromMs: nowMs });
+
+/** What stands at `/.well-known/jwks.json`: everything a stranger needs to check a bundle offline. */
+export async function keysFile(store: Store, vkey: string): Promise<Json> {
+  const rows = await store.keys();
+  return encode(trustFile, { keys: rows.map(({ jwk }) => parse(trustedKey, jwk)), ariLogs: [vkey] });
+}
+
+function publishersOf(file: string): { keys: KeyFinder; rows: TrustedKey[] } {
+  const text = readText(file);
+  const { keys } = parse(trustFile, text, file);
+  if (keys.some(({ ariRole }) => ariRole !== 'publisher')) throw fault('config.invalid', { file, what: 'only keys of publishers stand here' });
+  return { keys: parseTrust(text).keys, rows: keys };
+}
+
+const rootsOf = ({ ekRoots, testRoots }: VerifierConfig['trust']): PinnedRoot[] => [
+  ...ekRoots.flatMap((file) => pinRoots(readText(file), { simulated: false })),
+  ...testRoots.flatMap((file) => pinRoots(readText(file), { simulated: true })),
+];
+
+async function ownKeys(store: Store): Promise<KeyFinder> {
+  const rows = (await store.keys()).map(({ jwk }) => parse(trustedKey, jwk));
+  return trustOf({ keys: rows.filter(({ ariRole }) => OWN_ROLES.some((role) => role === ariRole)), ariLogs: [] }).keys;
+}
+
+/** Reads what the configuration names and publishes the keys. @throws Fault config.*, or a fault of the policy's token */
+export async function loadTrust(config: VerifierConfig, keys: Keys, store: Store, nowMs: number): Promise<Trust> {
+  const owners = { verifier: config.issuers.verifier, carrier: config.issuers.carrier, settlement: config.issuers.settlement, operator: config.issuers.verifier };
+  for (const role of OWN_ROLES) await publish(store, published(role, owners[role], keys[role].kid, keys[role].jwk), nowMs);
+  const publishers = publishersOf(config.trust.publishers);
+  for (const row of publishers.rows) await publish(store, row, nowMs);
+  const own = await ownKeys(store);
+  const finder: KeyFinder = (role, kid) => (role === 'publisher' ? publishers.keys(role, kid) : own(role, kid));
+  let policy = await keepPolicy(store, open(POLICY, readText(config.trust.policyFile).trim(), finder));
+  return {
+    roots: rootsOf(config.trust),
+    keys: finder,
+    policy: () => policy,
+    async enforce(token) {
+      const next = open(POLICY, token, finder);
+      if (next.value.id === policy.value.id && next.value.version <= policy.value.version) throw fault('store.conflict', { what: `version ${next.value.version} of policy ${next.value.id}` });
+      policy = await keepPolicy(store, next);
+    },
+  };
+}
+
+async function keepPolicy(store: Store, policy: Verified<Policy>): Promise<Verified<Policy>> {
+  const { id, version, stage } = policy.value;
+  await store.putPolicy({ policySha256: policy.sha256, id, version, stage, token: policy.token });
+  return policy;
+}
