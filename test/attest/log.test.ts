@@ -3,7 +3,7 @@ import { toB64u } from '../../src/base/bytes.js';
 import type { LogContent, LogEntry } from '../../src/objects/evidence.js';
 import { assertBoot, compareBoots, extendHead } from '../../attest/head.js';
 import { REGISTER_ZERO, bootAnchorContent, entryDigest, epochOf, extend, logEntry, readAnchor, readEntry, replay } from '../../attest/log.js';
-import { codeOf } from '../support/codes.js';
+import { codeOf } from '../support/fault.js';
 
 const INDEX = '01d10300';
 const anchor = { random: toB64u(Buffer.alloc(16, 1)), resetCount: 3, restartCount: 1, nonce: toB64u(Buffer.alloc(32, 2)) };
