@@ -35,6 +35,7 @@ interface Lane {
   run<T>(work: (left: number) => Promise<T>, turn: Turn): Promise<T>;
 }
 
+const CLOSING_MS = 1000;
 const HELD: Lane = { run: (work, { deadline }) => work(deadline) };
 
 /**
@@ -132,9 +133,10 @@ export class Tpm {
     return this.#lane.run((left) => this.#core.sweep(left), { priority: Infinity, deadline: this.#deadline });
   }
 
-  /** Ends the connection. What is under way fails with ChannelError closed. */
-  close(): Promise<void> {
-    return this.channel.close();
+  /** Flushes what is ours and ends the connection. What is still under way after a second fails with ChannelError closed. */
+  async close(): Promise<void> {
+    await this.#lane.run((left) => this.#core.release(left), { priority: Infinity, deadline: CLOSING_MS }).catch(() => undefined);
+    await this.channel.close();
   }
 }
 

@@ -94,6 +94,13 @@ export class Core {
     await dispatch(this.channel, FlushContext, [], { flushHandle: handle }, [], [], left).catch(() => undefined);
   }
 
+  /** Flushes all that is ours. Where the kernel stands in between, closing does it. */
+  async release(left: number): Promise<void> {
+    this.#idle = [];
+    if (this.channel.shared || this.channel.losses !== this.#losses) return;
+    for (const handle of this.#own) await this.flush(handle, left);
+  }
+
   /** Flushes the transient objects and sessions that are not ours. Nothing on a shared channel: there is nothing to see, and on a raw device it belongs to others. */
   async sweep(left: number): Promise<number> {
     if (!this.channel.sweepable) return 0;

@@ -36,7 +36,14 @@ export function decodeRc(code: number): ResponseCode {
     const number = (rc >> 8) & (kind === 'parameter' ? 0xf : 0x7);
     return row(code, base, FORMAT_ONE[base & 0x3f], number === 0 ? null : { kind, number });
   }
-  return row(code, rc, (rc & SESSION) !== 0 ? WARNINGS[rc & 0x7f] : (rc & 0x100) !== 0 ? ERRORS[rc & 0x7f] : undefined, null);
+  return row(code, rc, (rc & SESSION) !== 0 ? WARNINGS[rc & 0x7f] : (rc & 0x100) !== 0 ? ERRORS[rc & 0x7f] : undefined, referenced(rc));
+}
+
+/** REFERENCE_H0 to _H6 and _S0 to _S6 name the handle or session in the code itself. */
+function referenced(rc: number): Where {
+  if (rc >= RC.REFERENCE_H0 && rc < RC.REFERENCE_H0 + 7) return { kind: 'handle', number: rc - RC.REFERENCE_H0 + 1 };
+  if (rc >= RC.REFERENCE_S0 && rc < RC.REFERENCE_S0 + 7) return { kind: 'session', number: rc - RC.REFERENCE_S0 + 1 };
+  return null;
 }
 
 function row(code: number, base: number, known: readonly [string, string] | undefined, where: Where): ResponseCode {

@@ -26,8 +26,8 @@ describe('response codes', () => {
     [0x0a2, 'TPM_RC_BAD_AUTH', null],
     [0x902, 'TPM_RC_OBJECT_MEMORY', null],
     [0x903, 'TPM_RC_SESSION_MEMORY', null],
-    [0x910, 'TPM_RC_REFERENCE_H0', null],
-    [0x918, 'TPM_RC_REFERENCE_S0', null],
+    [0x910, 'TPM_RC_REFERENCE_H0', { kind: 'handle', number: 1 }],
+    [0x919, 'TPM_RC_REFERENCE_S1', { kind: 'session', number: 2 }],
     [0x921, 'TPM_RC_LOCKOUT', null],
     [0x922, 'TPM_RC_RETRY', null],
   ])('%i is %s', (code, name, where) => {

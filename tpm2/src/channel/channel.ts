@@ -26,8 +26,8 @@ const FAULT_OF: Readonly<Record<string, ChannelFault>> = {
 /** A system error as a ChannelError; what has no name of its own counts as a lost connection. */
 export function channelError(where: string, cause: unknown): ChannelError {
   if (cause instanceof ChannelError) return cause;
-  const { code = '', message = '' } = cause as NodeJS.ErrnoException;
-  const fault = FAULT_OF[code] ?? 'closed';
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const fault = FAULT_OF[code ?? ''] ?? 'closed';
   const says = { absent: 'no TPM there', permission: 'no permission to open the TPM', busy: 'the TPM is held by somebody else', hung: 'the TPM does not answer' };
   return new ChannelError(fault, `${where}: ${fault === 'closed' || fault === 'garbage' ? 'the connection ended' : says[fault]} (${message})`, { cause });
 }

@@ -14,6 +14,8 @@ export interface Codec<T> {
   write(w: Writer, value: T, at: Fields): void;
   /** True for a TPM2B: the only kind of parameter that a session can encrypt. */
   readonly sized?: boolean;
+  /** The names of a structure's fields, in order. */
+  readonly fields?: readonly string[];
 }
 
 /** The type that a codec decodes to. */
@@ -71,6 +73,7 @@ export function struct<const F extends Table>(fields: F): Codec<Struct<F>> {
   const arm = (field: Codec<any> | Select<any, any>, value: Fields): Codec<any> | undefined =>
     'arms' in field ? (field.arms as Record<string, Codec<any>>)[String(value[field.tag as string])] : field;
   return {
+    fields: names,
     read(r) {
       const out: Fields = {};
       let i = 0;
