@@ -17,12 +17,14 @@ export const carrierRules = record({
   salt: b64u(16),
   perPaymentMax: minor.default(0n),
   totalMax: minor.default(0n),
-  windows: z.array(record({ period: z.enum(['PT1H', 'P1D', 'P7D', 'P30D']), max: minor, count })).max(8).default([]),
+  /** `[]` says that there is no window; saying nothing leaves one that lets nothing through. */
+  windows: z.array(record({ period: z.enum(['PT1H', 'P1D', 'P7D', 'P30D']), max: minor, count })).max(8).default([{ period: 'PT1H', max: 0n, count: 0 }]),
   scenarios: z.array(name()).max(256).default([]),
   payees: z.array(payeeRule).max(1024).default([]),
   notBefore: seconds.default(253_402_300_799),
   notAfter: seconds.default(0),
-  hours: record({ tz: z.string().max(64), from: z.string().regex(/^\d\d:\d\d$/), to: z.string().regex(/^\d\d:\d\d$/) }).nullable().default(null),
+  /** `null` says at any hour; saying nothing is at none. */
+  hours: record({ tz: z.string().max(64), from: z.string().regex(/^\d\d:\d\d$/), to: z.string().regex(/^\d\d:\d\d$/) }).nullable().default({ tz: 'UTC', from: '00:00', to: '00:00' }),
   levels: z.array(z.enum(LEVELS)).default([]),
   minTier: z.enum(TIERS).default('T4'),
   /** From this amount on the user confirms. 0: always. */

@@ -7,7 +7,7 @@ import type { Code } from '../../src/codes.js';
 import { closedPayment as closedShape, openPayment as openShape } from '../../src/objects/mandate.js';
 import { closeMandate, closedHash, issueMandate, mandateHash, openClosed, openMandate } from '../../src/sdjwt/index.js';
 import { NONCE, NOW, SALT, VERIFIER, closedPayment, mandate, mandateToken, openPayment } from '../support/examples.js';
-import { codeOf } from '../support/codes.js';
+import { codeOf } from '../support/fault.js';
 import { AGENT, SIGNERS, STRANGER, keys } from '../support/keys.js';
 
 type Members = { [name: string]: Json };
