@@ -4,12 +4,12 @@
  * The decision was made on what was read before; each guard here says that this is still so, and its row count decides. A guard that does not hold rolls
  * everything back. Order of locks, the same in every verb: nonce, device, payment, carrier, mandate, slot, reservation, accounts by id, log queue.
  */
+import { sql } from 'kysely';
+import type { PaymentState } from '../../src/names.js';
 import { type Database, hitOne, moved, outcome, refused, type Tx } from './database.js';
 import { advance, spendNonce } from './history.js';
 import { availableOf, reservedOf, transfer } from './ledger.js';
 import { enqueue } from './queue.js';
-import { sql } from 'kysely';
-import type { PaymentState } from '../../src/names.js';
 import type { DecideInput, DecideResult } from './verbs.js';
 
 type Reserve = NonNullable<DecideInput['reserve']>;

@@ -2,11 +2,11 @@
  * The deposit chain as verbs. The sequencer takes what waits in the queue, gives each leaf its place in its chain and in the log, and commits leaves, size
  * and signed checkpoint together: nothing is in the log that no checkpoint covers. Two sequencers at once are safe: size moves by compare-and-swap.
  */
+import type { Selectable } from 'kysely';
 import { readLeaf } from '../../src/deposit/chain.js';
 import { type DepositLeaf, leafHash, leafText } from '../../src/objects/leaf.js';
 import { type Database, hitOne, insist, moved, type Tx } from './database.js';
 import { enqueue } from './queue.js';
-import type { Selectable } from 'kysely';
 import type { Tables } from './tables.js';
 import type { Store, StoredLeaf } from './verbs.js';
 

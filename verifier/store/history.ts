@@ -2,6 +2,7 @@
  * What a device has proven of itself, moved forward inside a verb's transaction: its nonce, its clock, its measurement log. The adversary is a sidecar that
  * was rolled back, cloned, or shows two histories of one boot; each loses here even when two verifiers judge at the same moment.
  */
+import { sql } from 'kysely';
 import type { DeviceClock, LogHead, LogRow } from '../../attest/types.js';
 import { hitOne, moved, refused, type Tx } from './database.js';
 import type { DecideInput } from './verbs.js';
@@ -47,24 +48,29 @@ async function appendEntries(tx: Tx, deviceId: string, epoch: string, known: num
   return Math.max(next, known);
 }
 
+/** One boot has one history: an epoch may go on in a later boot (a resume keeps the register), never beside or before another of the same key. */
+async function assertNewest(tx: Tx, akName: string, { epoch, resetCount, restartCount }: LogHead): Promise<void> {
+  const newer = await tx.selectFrom('measurement_heads').select('epoch').where('ak_name', '=', akName).where('epoch', '<>', epoch)
+    .where(sql<boolean>`(reset_count, restart_count) >= (${resetCount}, ${restartCount})`).limit(1).executeTakeFirst();
+  if (newer) throw refused('log.fork');
+}
+
 /**
  * Takes up the log of one epoch as far as `head` says.
  * @throws Refused log.gap, log.fork (another history of this epoch, or a second epoch of one boot), retry when the log is known further than `head`
  */
-export async function takeLog(tx: Tx, device: { deviceId: string; akName: string }, head: LogHead, entries: LogRow[]): Promise<void> {
-  const { deviceId, akName } = device;
+export async function takeLog(tx: Tx, { deviceId, akName }: { deviceId: string; akName: string }, head: LogHead, entries: LogRow[]): Promise<void> {
   const stored = await tx.selectFrom('measurement_heads').select(['next_n', 'register']).where('device_id', '=', deviceId).where('epoch', '=', head.epoch).executeTakeFirst();
   const known = Number(stored?.next_n ?? 0n);
   if (head.nextN < known) throw moved();
+  await assertNewest(tx, akName, head);
   if (await appendEntries(tx, deviceId, head.epoch, known, entries) !== head.nextN) throw refused('log.gap');
-  if (!stored) {
-    const row = { device_id: deviceId, epoch: head.epoch, ak_name: akName, next_n: head.nextN, register: head.register, reset_count: head.resetCount, restart_count: head.restartCount };
-    if (!hitOne(await tx.insertInto('measurement_heads').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw refused('log.fork');
-  } else if (head.nextN > known) {
-    const written = await tx.updateTable('measurement_heads').set({ next_n: head.nextN, register: head.register })
-      .where('device_id', '=', deviceId).where('epoch', '=', head.epoch).where('next_n', '=', BigInt(known)).executeTakeFirst();
-    if (!hitOne(written)) throw moved();
-  } else if (stored.register !== head.register) throw refused('log.fork');
+  if (stored && head.nextN === known && stored.register !== head.register) throw refused('log.fork');
+  const row = { ak_name: akName, next_n: head.nextN, register: head.register, reset_count: head.resetCount, restart_count: head.restartCount };
+  const written = await (stored
+    ? tx.updateTable('measurement_heads').set(row).where('device_id', '=', deviceId).where('epoch', '=', head.epoch).where('next_n', '=', BigInt(known)).executeTakeFirst()
+    : tx.insertInto('measurement_heads').values({ device_id: deviceId, epoch: head.epoch, ...row }).onConflict((c) => c.doNothing()).executeTakeFirst());
+  if (!hitOne(written)) throw moved();
 }
 
 /** Moves a device forward by one piece of authentic evidence. A key that was retired meanwhile moves nothing. */

@@ -1,11 +1,11 @@
 /** Payments as verbs: what they were decided on, their attempts, and the user's consent. */
+import type { Selectable } from 'kysely';
 import { fault } from '../../src/base/fault.js';
 import { readAuthority } from './authority.js';
 import { type Database, hitOne, type Tx } from './database.js';
 import { decide } from './decide.js';
 import { enqueue } from './queue.js';
 import type { Tables } from './tables.js';
-import type { Selectable } from 'kysely';
 import type { AttemptRow, PaymentRow, Store } from './verbs.js';
 
 export const paymentRow = (row: Selectable<Tables['payments']>): PaymentRow => ({

@@ -36,6 +36,7 @@ async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, to
 
 type Redemption = Awaited<ReturnType<Store['startRedemption']>>;
 
+/** An expired token may still start, so that its end is recorded; one whose money went back may not. @throws Fault token.used, token.expired, intake.not_found */
 async function startRedemption(tx: Tx, { jti, requestSha256, nowMs }: Input<'startRedemption'>): Promise<Redemption> {
   const known = await tx.selectFrom('redemptions').selectAll().where('jti', '=', jti).executeTakeFirst();
   if (known && known.request_sha256 !== requestSha256) throw fault('token.used');
@@ -43,7 +44,7 @@ async function startRedemption(tx: Tx, { jti, requestSha256, nowMs }: Input<'sta
   const token = await tx.selectFrom('execution_tokens').selectAll().where('jti', '=', jti).executeTakeFirst();
   if (!token) throw fault('intake.not_found', { what: `execution token ${jti}` });
   const payment = await findPayment(tx, token.payment_id);
-  if (nowMs >= Number(token.expires_ms) || !isOpen(await findReservation(tx, token.payment_id))) throw fault('token.expired');
+  if (!isOpen(await findReservation(tx, token.payment_id))) throw fault('token.expired');
   await movePayment(tx, payment, payment.state);
   await tx.insertInto('redemptions').values({ jti, request_sha256: requestSha256, state: 'started', started_ms: nowMs }).execute();
   return { mine: true, state: 'started', receipt: null };
@@ -111,5 +112,5 @@ export const settlementVerbs = (db: Database): Pick<Store, Verbs> => ({
   expireReservations: (nowMs) => expireAll(db, nowMs),
 
   unfinished: () => db.read(async (tx) =>
-    (await tx.selectFrom('payments').selectAll().where('state', 'in', ['deposited', 'released', 'outcome_unknown']).orderBy('created_ms').execute()).map(paymentRow)),
+    (await tx.selectFrom('payments').selectAll().where('state', 'in', ['permitted', 'deposited', 'released', 'outcome_unknown']).orderBy('created_ms').execute()).map(paymentRow)),
 });

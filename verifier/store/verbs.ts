@@ -115,7 +115,7 @@ export interface Store {
   receipt(paymentId: string): Promise<string | null>;
   /** Reservations of payments that were permitted and never settled, past their life: released, slot freed. */
   expireReservations(nowMs: number): Promise<number>;
-  /** Payments whose leaf is in the log but that have no token yet, or a token without a receipt: what a crash left. */
+  /** Payments that were permitted and have not ended (leaf still queued, no token yet, no receipt yet): what a crash left. Oldest first. */
   unfinished(): Promise<PaymentRow[]>;
 
   /* deposit chain */
