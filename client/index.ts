@@ -63,11 +63,16 @@ export class AriClient {
     return parse(statusView, await this.transport.ask('GET', '/v1/status'), 'status');
   }
 
-  /** What happens to this agent's payments and mandates, from now on. Ends when the sidecar ends; leaving the loop closes the connection. */
+  /**
+   * What happens to this agent's payments and mandates, from now on. Leaving the loop closes the connection.
+   * @throws AriError link.sidecar when the sidecar ends
+   */
   async *events(): AsyncGenerator<AgentEvent, void, void> {
     const response = await this.transport.open('GET', '/v1/events');
     try {
       for await (const { type, data } of readEvents(response)) yield decode(agentEvent, { type, body: parseJson(data) }, 'event');
+    } catch (error) {
+      throw this.transport.broken(error);
     } finally {
       response.destroy();
     }

@@ -30,6 +30,12 @@ export class Transport {
     }
   }
 
+  /** What a connection that ended before its answer means. */
+  broken(cause: unknown): AriError {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    return AriError.of(cause instanceof Fault ? cause : new Fault('link.sidecar', { socket: this.socket, what: code ?? message }, cause));
+  }
+
   close(): void {
     this.agent.destroy();
   }
@@ -40,7 +46,7 @@ export class Transport {
       request.on('error', (cause: NodeJS.ErrnoException) => {
         // A kept connection that the sidecar closed meanwhile; a payment has its key, so asking again is safe.
         if (request.reusedSocket && cause.code === 'ECONNRESET') resolve(this.send(method, path, sent));
-        else reject(new Fault('link.sidecar', { socket: this.socket, what: cause.code ?? cause.message }, cause));
+        else reject(this.broken(cause));
       });
       request.end(sent.body);
     });

@@ -74,8 +74,7 @@ class ProcessPeer implements Peer {
   }
 
   stillThere(): void {
-    if (!this.open || native().exited(this.pidfd)) throw fault('peer.gone', { pid: this.pid });
-    if (this.read(() => statField(`/proc/${this.pid}`, 22)) !== this.startTicks) throw fault('peer.pid_reused', { pid: this.pid });
+    if (!this.open || native().exited(this.pidfd)) throw fault(this.pidReused() ? 'peer.pid_reused' : 'peer.gone', { pid: this.pid });
     const now = this.read(() => imageOf(this.proc));
     const { dev, ino, auxv, startStack } = this.image;
     if (now.dev !== dev || now.ino !== ino || now.auxv !== auxv || now.startStack !== startStack) throw fault('peer.exec_changed', { pid: this.pid });
@@ -86,6 +85,15 @@ class ProcessPeer implements Peer {
     this.open = false;
     closeSync(this.directory);
     closeSync(this.pidfd);
+  }
+
+  /** Whether the pid of the ended process names another one now: told apart for whoever looks for it, both are refused. */
+  private pidReused(): boolean {
+    try {
+      return statField(`/proc/${this.pid}`, 22) !== this.startTicks;
+    } catch {
+      return false;
+    }
   }
 
   private read<T>(work: () => T): T {

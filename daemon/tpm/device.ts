@@ -1,5 +1,5 @@
 /** A TPM that is there: identity, register, counter and log, opened in the order in which each needs the one before. */
-import { type Tpm, TpmError, connect } from '@ari-sidecar/tpm2';
+import { ReadPublic, type Tpm, TpmError, connect } from '@ari-sidecar/tpm2';
 import { join } from 'node:path';
 import { type Fault, fault } from '../../src/base/fault.js';
 import { readPrivate } from '../state.js';
@@ -61,10 +61,18 @@ export class Device {
         return await work();
       } catch (error) {
         if (!(error instanceof TpmError)) throw error;
-        if (!(await this.parts.measurements.settle())) throw fault('tpm.reset');
+        if (!(await this.settle())) throw fault('tpm.reset');
         return work();
       }
     });
+  }
+
+  /** Makes log and register equal. @returns false when a new epoch must begin: then the key was seen to be there still, which TPM2_Clear would have ended */
+  async settle(): Promise<boolean> {
+    const { measurements, tpm, identity } = this.parts;
+    if (await measurements.settle()) return true;
+    await tpm.run(ReadPublic, { objectHandle: identity.ak.handle }, {});
+    return false;
   }
 
   /** What is under way fails, and nothing more is written when this returns. */

@@ -87,7 +87,7 @@ async function reload(room: Room, state: IdentityState, key: Key): Promise<Ident
   const ek = { kind: state.ek, auth: room.auths.endorsement, name: nameOf(ekPublic) };
   const loaded = (await findPersistent(room.tpm, name))?.handle ?? (await load(room, ek, key));
   if (loaded === null) return null;
-  const handle = handleType(loaded) === HT.TRANSIENT ? await persist(room, loaded) : loaded;
+  const handle = handleType(loaded) === HT.TRANSIENT ? await persist(room, { handle: loaded, name }) : loaded;
   const scheme = { sigAlg: publicArea.type === 'rsa' ? 'rsassa' : 'ecdsa', hash: 'sha256' } as const;
   const ak = { handle, name, auth: hmac(bytes(state.auth)) };
   const identity = { ek, ekPublic, publicArea, name, publicKey: publicKeyOf(publicArea), scheme, ak, persistent: handleType(handle) === HT.PERSISTENT };
@@ -107,7 +107,7 @@ async function load({ tpm }: Room, place: EkPlace, key: Key): Promise<number | n
 }
 
 /** Makes a loaded key persistent at a free handle. Where owner or NV memory do not allow it, it stays loaded for the life of the process. */
-async function persist({ tpm, auths, log }: Room, transient: number): Promise<number> {
+async function persist({ tpm, auths, log }: Room, transient: { handle: number; name: Buffer }): Promise<number> {
   const taken = new Set(await handlesFrom(tpm, 0x81000000));
   let handle = FIRST_HANDLE;
   while (taken.has(handle)) handle++;
@@ -116,9 +116,9 @@ async function persist({ tpm, auths, log }: Room, transient: number): Promise<nu
   } catch (error) {
     if (!refusedAuth(error) && !answered(error, RC.NV_SPACE)) throw error;
     log.info({ code: 'tpm.ak_transient' }, 'the attestation key cannot be made persistent: it is loaded at each start');
-    return transient;
+    return transient.handle;
   }
-  await tpm.flush(transient);
+  await tpm.flush(transient.handle);
   return handle;
 }
 

@@ -80,7 +80,9 @@ export class OwnIndex {
   /** Defines the index again, empty, under the same Name. */
   async redefine(): Promise<void> {
     const { tpm, ownerAuth } = this.#room;
-    if ((await this.isWritten()) !== null) await tpm.run(NV_UndefineSpace, { authHandle: hierarchy(RH.OWNER, ownerAuth), nvIndex: this.handle }, {});
+    const isWritten = await this.isWritten();
+    const nvIndex = { handle: this.handle, name: nvNameOf(isWritten ? this.writtenPublic : this.publicArea) };
+    if (isWritten !== null) await tpm.run(NV_UndefineSpace, { authHandle: hierarchy(RH.OWNER, ownerAuth), nvIndex }, {});
     await define(this.#room, this.publicArea);
   }
 

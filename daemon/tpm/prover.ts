@@ -183,6 +183,6 @@ class TpmProver implements Prover {
 const isTrouble = (error: unknown): boolean => error instanceof TpmError || error instanceof ChannelError;
 
 /** Makes log and register equal; begins a new epoch where the old one ended. */
-async function begin({ parts: { measurements } }: Device, nonce: Sha256): Promise<void> {
-  if (!(await measurements.settle())) await measurements.begin(nonce);
+async function begin(device: Device, nonce: Sha256): Promise<void> {
+  if (!(await device.settle())) await device.parts.measurements.begin(nonce);
 }
