@@ -21,7 +21,8 @@ const fields = record({
   issuer,
   listen,
   tls: record({ certFile: path, keyFile: path }).optional(),
-  store: record({ path }),
+  /** `path`: a file of this machine. `url`: a database server. */
+  store: record({ path: path.optional(), url: z.string().min(1).max(2048).optional() }).refine((store: { path?: string | undefined; url?: string | undefined }) => (store.path === undefined) !== (store.url === undefined), 'must have path or url'),
   keys: record({ dir: path }),
   roles: record({
     carrier: record({ issuer }).optional(),
@@ -70,7 +71,7 @@ export function loadConfig(file: string): VerifierConfig {
   return {
     ...config,
     ...(tls && { tls: { certFile: at(tls.certFile), keyFile: at(tls.keyFile) } }),
-    store: { path: at(config.store.path) },
+    store: config.store.path === undefined ? config.store : { path: at(config.store.path) },
     keys: { dir: at(config.keys.dir) },
     trust: { ekRoots: trust.ekRoots.map(at), testRoots: trust.testRoots.map(at), publishers: at(trust.publishers), policyFile: at(trust.policyFile) },
     api: { adminTokenFile: at(config.api.adminTokenFile) },

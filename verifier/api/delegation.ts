@@ -1,0 +1,99 @@
+/** /v1/delegation: users, their keys, carriers, mandates, and their end. */
+import { z } from 'zod';
+import { fault } from '../../src/base/fault.js';
+import { canonical, parseJson } from '../../src/base/json.js';
+import { decode, id, name, publicJwk, record, sha256Text, text, token } from '../../src/base/shape.js';
+import { currency, minor } from '../../src/money.js';
+import { CARRIER_STATES, LEVELS, MANDATE_STATES } from '../../src/names.js';
+import { issueCarrier } from '../carriers.js';
+import { freshId } from '../context.js';
+import { kidOf } from '../keys.js';
+import { obey } from '../orders.js';
+import type { CarrierRow, MandateRow } from '../store/verbs.js';
+import { submitMandate } from '../submit.js';
+import { publish, published } from '../trust.js';
+import { route, type Route } from './route.js';
+
+const carrierView = record({ carrierId: id('crr'), userId: id('usr'), currency, state: z.enum(CARRIER_STATES), rev: z.int(), totalMax: minor, reserved: minor, spent: minor, available: minor, carrier: token() });
+const viewOf = ({ token: carrier, stateSeq: _, ...row }: CarrierRow) => ({ ...row, carrier });
+
+const mandateView = record({ mandateId: id('mnd'), userId: id('usr'), carrierId: id('crr'), deviceId: id('dev'), agentId: name(), level: z.enum(LEVELS), state: z.enum(MANDATE_STATES), uses: z.int(), mandate: token() });
+const mandateOf = ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, token: mandate }: MandateRow) => ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, mandate });
+
+const agentView = record({ agentId: name(), manifestSha256: sha256Text, version: name(64), jwk: publicJwk });
+
+export const DELEGATION: readonly Route[] = [
+  route({
+    method: 'POST', path: '/v1/delegation/users', authority: 'admin', summary: 'Registers a user.', status: 201,
+    body: record({ kind: z.enum(['person', 'organisation']) }), answer: record({ userId: id('usr') }),
+    async handle(v, { body: { kind } }) {
+      const userId = freshId(v, 'usr');
+      await v.store.addUser({ userId, kind, nowMs: v.now() });
+      return { userId };
+    },
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/users/:userId/keys', authority: 'admin', summary: 'Registers a public key of a user. What it signs names it by the kid in the answer.', status: 201,
+    body: record({ jwk: publicJwk }), answer: record({ kid: text(128) }),
+    async handle(v, { params: { userId = '' }, body: { jwk } }) {
+      const kid = kidOf('user', jwk);
+      await v.store.addUserKey({ keyId: kid, userId, publicJwk: canonical(jwk) });
+      await publish(v.store, published('user', userId, kid, jwk), v.now());
+      return { kid };
+    },
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/carriers', authority: 'signed', summary: 'Opens or revises a carrier, as its user asks in a signed carrier request.', status: 201,
+    body: record({ request: token() }), answer: record({ carrier: token() }),
+    handle: async (v, { body: { request } }) => ({ carrier: await issueCarrier(v, request) }),
+  }),
+  route({
+    method: 'GET', path: '/v1/delegation/carriers/:carrierId', authority: 'admin', summary: 'A carrier as it stands.', answer: carrierView,
+    async handle(v, { params: { carrierId = '' } }) {
+      const row = await v.store.carrier(carrierId);
+      if (!row) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
+      return viewOf(row);
+    },
+  }),
+  route({
+    method: 'GET', path: '/v1/delegation/carriers', authority: 'admin', summary: 'The carriers of a user.',
+    query: record({ userId: id('usr') }), answer: record({ carriers: z.array(carrierView) }),
+    handle: async (v, { query: { userId } }) => ({ carriers: (await v.store.carriersOf(userId)).map(viewOf) }),
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/carriers/:carrierId/fund', authority: 'admin', summary: 'Puts money into a carrier, in minor units. The same event_id moves money once.',
+    body: record({ eventId: text(64), amount: minor }), answer: carrierView,
+    async handle(v, { params: { carrierId = '' }, body: { eventId, amount } }) {
+      await v.store.fundCarrier({ eventId, carrierId, amount, nowMs: v.now() });
+      const row = await v.store.carrier(carrierId);
+      if (!row) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
+      return viewOf(row);
+    },
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/orders', authority: 'signed', summary: 'Freezes, thaws or revokes a carrier, mandate or device, as its user orders.',
+    body: record({ order: token() }), answer: record({ subject: text(64), state: text(32) }),
+    handle: (v, { body: { order } }) => obey(v, order),
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/mandates', authority: 'signed', summary: 'Registers a mandate that a user signed, for one of her devices.', status: 201,
+    body: record({ deviceId: id('dev'), mandate: token() }), answer: record({ mandateId: id('mnd') }),
+    handle: async (v, { body: { deviceId, mandate } }) => ({ mandateId: await submitMandate(v, deviceId, mandate) }),
+  }),
+  route({
+    method: 'GET', path: '/v1/delegation/mandates', authority: 'admin', summary: 'The mandates of a device.',
+    query: record({ deviceId: id('dev') }), answer: record({ mandates: z.array(mandateView) }),
+    handle: async (v, { query: { deviceId } }) => ({ mandates: (await v.store.mandatesOfDevice(deviceId)).map(mandateOf) }),
+  }),
+  route({
+    method: 'GET', path: '/v1/delegation/devices/:deviceId/agents', authority: 'admin', summary: 'The agents of a device: what a mandate has to name.', answer: record({ agents: z.array(agentView) }),
+    async handle(v, { params: { deviceId = '' } }) {
+      const rows = await v.store.deviceAgents(deviceId);
+      const agents = rows.map(async ({ agentId, manifestSha256, jwk }) => {
+        const version = (await v.store.manifest(manifestSha256))?.version ?? 'unknown';
+        return { agentId, manifestSha256, version, jwk: decode(publicJwk, parseJson(jwk)) };
+      });
+      return { agents: await Promise.all(agents) };
+    },
+  }),
+];

@@ -1,0 +1,50 @@
+/** /v1/payment: payments as decided, and the consent that some of them wait for. */
+import { z } from 'zod';
+import { fault } from '../../src/base/fault.js';
+import { count, id, millis, parse, record, sha256Text, token } from '../../src/base/shape.js';
+import { type Code, isCode } from '../../src/codes.js';
+import { DECISIONS, PAYMENT_STATES } from '../../src/names.js';
+import { intent } from '../../src/objects/intent.js';
+import type { Verifier } from '../context.js';
+import type { PaymentRow } from '../store/verbs.js';
+import { submitConfirmation } from '../submit.js';
+import { route, type Route } from './route.js';
+
+const code = z.string().refine(isCode).nullable() as z.ZodType<Code | null, string | null>;
+const attemptView = record({ n: count, decision: z.enum(DECISIONS), decidedMs: millis, token: token() });
+const paymentView = record({ paymentId: id('pay'), deviceId: id('dev'), state: z.enum(PAYMENT_STATES), code, createdMs: millis, paymentSha256: sha256Text, intent, attempts: z.array(attemptView), receipt: token().nullable() });
+
+async function viewOf(v: Verifier, { paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: text }: PaymentRow) {
+  const [attempts, receipt] = await Promise.all([v.store.attempts(paymentId), v.store.receipt(paymentId)]);
+  return {
+    paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: parse(intent, text), receipt,
+    attempts: attempts.map(({ n, decisionKind, decidedMs, decision }) => ({ n, decision: decisionKind, decidedMs, token: decision })),
+  };
+}
+
+/** Payments of one answer; a user who has more waiting sees the newest. */
+const LIST_MAX = 100;
+
+export const PAYMENT: readonly Route[] = [
+  route({
+    method: 'GET', path: '/v1/payment/payments', authority: 'admin', summary: 'The payments of a user, newest first; for instance those that wait for her confirmation.',
+    query: record({ userId: id('usr').optional(), state: z.enum(PAYMENT_STATES).optional() }), answer: record({ payments: z.array(paymentView) }),
+    async handle(v, { query: { userId, state } }) {
+      const rows = await v.store.paymentsOf({ limit: LIST_MAX, ...(userId === undefined ? {} : { userId }), ...(state === undefined ? {} : { state }) });
+      return { payments: await Promise.all(rows.map((row) => viewOf(v, row))) };
+    },
+  }),
+  route({
+    method: 'GET', path: '/v1/payment/payments/:paymentId', authority: 'admin', summary: 'A payment with its attempts.', answer: paymentView,
+    async handle(v, { params: { paymentId = '' } }) {
+      const row = await v.store.payment(paymentId);
+      if (!row) throw fault('intake.not_found', { what: `payment ${paymentId}` });
+      return viewOf(v, row);
+    },
+  }),
+  route({
+    method: 'POST', path: '/v1/payment/payments/:paymentId/confirmations', authority: 'signed', summary: 'The consent of the user to exactly this payment; the device then makes a new attempt.', status: 201,
+    body: record({ token: token() }), answer: record({ confirmationId: id('cnf') }),
+    handle: async (v, { params: { paymentId = '' }, body }) => ({ confirmationId: await submitConfirmation(v, paymentId, body.token) }),
+  }),
+];

@@ -1,0 +1,37 @@
+/**
+ * A route as a row: what it is for, who may call it, what it takes and gives. The server checks, the documentation and the test that enumerates all
+ * routes read the same row; nothing is served that has none.
+ */
+import type { z } from 'zod';
+import type { Shape } from '../../src/base/shape.js';
+import type { Verifier } from '../context.js';
+
+/**
+ * Who may call a route. `public`: anyone. `admin`: the operator, by the bearer token of `[api] admin_token_file`. `signed`: anyone who brings a body
+ * that a user signed; the signature is the authority, and the handler verifies it before anything else.
+ */
+export const AUTHORITIES = ['public', 'admin', 'signed'] as const;
+export type Authority = (typeof AUTHORITIES)[number];
+
+export type Params = Readonly<Record<string, string>>;
+export interface Call<Q, B> { readonly params: Params; readonly query: Q; readonly body: B }
+
+export interface Route<Q = unknown, B = unknown, A = unknown> {
+  readonly method: 'GET' | 'POST';
+  /** Parameters are written `:name`. */
+  readonly path: string;
+  readonly authority: Authority;
+  readonly summary: string;
+  readonly query?: Shape<Q>;
+  readonly body?: Shape<B>;
+  /** The shape of the JSON answer, or the media type of a text. */
+  readonly answer: Shape<A> | 'text/plain' | 'application/json';
+  readonly status?: number;
+  readonly handle: (v: Verifier, call: Call<Q, B>) => Promise<A>;
+}
+
+/** A route whose handler has the types of its shapes. */
+export const route = <Q = undefined, B = undefined, A = unknown>(row: Route<Q, B, A>): Route => row as unknown as Route;
+
+export const isText = (answer: Route['answer']): answer is 'text/plain' | 'application/json' => typeof answer === 'string';
+export type AnswerShape = z.ZodType;

@@ -1,0 +1,69 @@
+/** The HTTP server. Each row of the route table becomes a route; what has no row is not served, and what has no authority is refused. */
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { digest, equal } from '../../src/base/bytes.js';
+import { fault } from '../../src/base/fault.js';
+import { canonical, parseJson } from '../../src/base/json.js';
+import { decode, encode } from '../../src/base/shape.js';
+import type { Verifier } from '../context.js';
+import { faultOf, sendProblem } from './problems.js';
+import { type Authority, isText, type Route } from './route.js';
+
+/** A mandate with all its constraints is far below. */
+const BODY_BYTES = 262_144;
+
+declare module 'fastify' {
+  interface FastifyContextConfig { authority?: Authority }
+}
+
+export interface ServerFiles { readonly tls: { readonly cert: string; readonly key: string } | null; readonly adminToken: string }
+
+export function apiServer(v: Verifier, routes: readonly Route[], { tls, adminToken }: ServerFiles): FastifyInstance {
+  const options = { loggerInstance: v.logger, bodyLimit: BODY_BYTES, disableRequestLogging: true, requestTimeout: 30_000, connectionTimeout: 60_000, maxParamLength: 256 };
+  const app = (tls ? fastify({ ...options, https: { ...tls, minVersion: 'TLSv1.3' } }) : fastify(options)) as unknown as FastifyInstance;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer, { bytes: BODY_BYTES }));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setErrorHandler((error, request, reply) => { sendProblem(request, reply, faultOf(error, BODY_BYTES)); });
+  app.setNotFoundHandler((request, reply) => { sendProblem(request, reply, missing(routes, request)); });
+  app.addHook('onRequest', authorise(adminToken));
+  for (const row of routes) serve(app, v, row);
+  return app;
+}
+
+function missing(routes: readonly Route[], request: FastifyRequest) {
+  const path = request.url.split('?')[0] ?? '';
+  const known = routes.some((row) => new RegExp(`^${row.path.replace(/:[^/]+/g, '[^/]+')}$`).test(path));
+  return known ? fault('intake.method', { method: request.method, path }) : fault('intake.not_found', { what: path });
+}
+
+/** Deny by default: a route that says nothing about its authority answers nobody. Tokens are compared as digests, in constant time. */
+function authorise(adminToken: string) {
+  const wanted = digest(`Bearer ${adminToken}`);
+  return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
+    const { authority } = request.routeOptions.config;
+    if (request.is404 || authority === 'public' || authority === 'signed') return done();
+    const isAdmin = authority === 'admin' && equal(digest(request.headers.authorization ?? ''), wanted);
+    done(isAdmin ? undefined : fault('intake.unauthorised', { what: 'the bearer token of the operator is needed' }));
+  };
+}
+
+function serve(app: FastifyInstance, v: Verifier, row: Route): void {
+  const { method, path, authority, query, body, answer, status = 200 } = row;
+  app.route({
+    method, url: path, config: { authority },
+    handler: async (request, reply) => {
+      const result = await row.handle(v, {
+        params: request.params as Record<string, string>,
+        query: query && decode(query, request.query, 'query'),
+        body: body && decode(body, request.body, 'body'),
+      });
+      const text = isText(answer) ? (result as string) : canonical(encode(answer, result));
+      return reply.status(status).type(isText(answer) ? `${answer}; charset=utf-8` : 'application/json; charset=utf-8').send(text);
+    },
+  });
+}

@@ -1,0 +1,43 @@
+/** What anyone may read of this service: its log, its keys, its health, its documentation. */
+import { fault } from '../../src/base/fault.js';
+import { canonical } from '../../src/base/json.js';
+import { record, text } from '../../src/base/shape.js';
+import { VERSION } from '../../src/version.js';
+import { keysFile } from '../trust.js';
+import { openapi } from './openapi.js';
+import { route, type Route } from './route.js';
+
+export const SERVICE: readonly Route[] = [
+  route({
+    method: 'GET', path: '/log/checkpoint', authority: 'public', summary: 'The newest signed checkpoint of the deposit log (c2sp.org/tlog-checkpoint).', answer: 'text/plain',
+    handle: (v) => v.log.checkpoint(),
+  }),
+  route({
+    method: 'GET', path: '/log/leaf/:event/proof', authority: 'public', summary: 'The proof that an event is in the log (c2sp.org/tlog-proof@v1), under the newest checkpoint.', answer: 'text/plain',
+    async handle(v, { params: { event = '' } }) {
+      const leaf = await v.store.leafByEvent(event);
+      if (!leaf) throw fault('intake.not_found', { what: `leaf of ${event}` });
+      return v.log.proof(leaf.idx);
+    },
+  }),
+  route({
+    method: 'GET', path: '/.well-known/jwks.json', authority: 'public', summary: 'The public keys with which bundles are verified offline.', answer: 'application/json',
+    handle: async (v) => canonical(await keysFile(v.store, v.keys.log.vkey)),
+  }),
+  route({
+    method: 'GET', path: '/healthz', authority: 'public', summary: 'Whether this process serves and reaches its store.', answer: record({ status: text(16), version: text(64) }),
+    async handle(v) {
+      await v.store.checkpoint();
+      return { status: 'ok', version: VERSION };
+    },
+  }),
+];
+
+/** Documents itself too. */
+export function withDocumentation(routes: readonly Route[]): Route[] {
+  const all: Route[] = [...routes, route({
+    method: 'GET', path: '/openapi.json', authority: 'public', summary: 'This documentation.', answer: 'application/json',
+    handle: () => Promise.resolve(canonical(openapi(all))),
+  })];
+  return all;
+}

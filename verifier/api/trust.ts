@@ -1,0 +1,44 @@
+/** /v1/trust: enrolment codes, devices, the policy in force. */
+import { z } from 'zod';
+import { fault } from '../../src/base/fault.js';
+import { sha256, toB64u } from '../../src/base/bytes.js';
+import { hex, id, millis, record, text, token } from '../../src/base/shape.js';
+import { DEVICE_STATES } from '../../src/names.js';
+import { route, type Route } from './route.js';
+
+/** Long enough to be typed on another machine the same day. */
+const CODE_LIFE_MS = 86_400_000;
+
+export const TRUST: readonly Route[] = [
+  route({
+    method: 'POST', path: '/v1/trust/enrol-codes', authority: 'admin', summary: 'A one-time code that lets one device enrol for a user. With re_enrol it may also replace the key of a known device of that user.', status: 201,
+    body: record({ userId: id('usr'), reEnrol: z.boolean().default(false) }), answer: record({ code: text(64), expiresMs: millis }),
+    async handle(v, { body: { userId, reEnrol } }) {
+      const code = toB64u(v.random(16));
+      const expiresMs = v.now() + CODE_LIFE_MS;
+      await v.store.addEnrolCode({ codeSha256: sha256(code), userId, expiresMs, reEnrol });
+      return { code, expiresMs };
+    },
+  }),
+  route({
+    method: 'GET', path: '/v1/trust/devices/:deviceId', authority: 'admin', summary: 'A device and its record.',
+    answer: record({ deviceId: id('dev'), userId: id('usr').nullable(), state: z.enum(DEVICE_STATES), simulated: z.boolean(), akName: hex(34), record: token() }),
+    async handle(v, { params: { deviceId = '' } }) {
+      const device = await v.store.deviceById(deviceId);
+      if (!device) throw fault('intake.not_found', { what: `device ${deviceId}` });
+      return device;
+    },
+  }),
+  route({
+    method: 'GET', path: '/v1/trust/policy', authority: 'public', summary: 'The policy in force, signed by the operator.', answer: record({ policy: token() }),
+    handle: (v) => Promise.resolve({ policy: v.trust.policy().token }),
+  }),
+  route({
+    method: 'POST', path: '/v1/trust/policy', authority: 'admin', summary: 'Puts a newer version of the policy in force.', body: record({ policy: token() }), answer: record({ policy: token() }),
+    async handle(v, { body: { policy } }) {
+      await v.trust.enforce(policy);
+      for (const deviceId of v.hub.connected()) v.hub.push(deviceId, 'policy', { policy });
+      return { policy };
+    },
+  }),
+];

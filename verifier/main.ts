@@ -1,0 +1,95 @@
+/** `ari verifier serve`: the parts of the remote side, joined. */
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { apiServer, type ServerFiles } from './api/server.js';
+import { ROUTES } from './api/routes.js';
+import { readText, type VerifierConfig } from './config.js';
+import type { Verifier } from './context.js';
+import { Hub } from './hub.js';
+import { readSecret } from './keyfiles.js';
+import { loadKeys } from './keys.js';
+import { dispatch } from './link/handlers.js';
+import { CONNECTION_LIMITS, type ConnectionLimits } from './link/limits.js';
+import { serveLink } from './link/server.js';
+import { DepositLog } from './log.js';
+import { Nonces } from './nonces.js';
+import { ledgerRail, type Rail } from './rail.js';
+import { Settlement } from './settle.js';
+import { openStore } from './store/store.js';
+import type { Store } from './store/verbs.js';
+import { loadTrust } from './trust.js';
+
+/** Payments that could not be ended are looked at again this often. */
+const RESUME_MS = 30_000;
+
+export interface VerifierDeps {
+  readonly logger?: Logger;
+  readonly now?: () => number;
+  readonly random?: (bytes: number) => Buffer;
+  readonly rail?: Rail;
+  readonly limits?: ConnectionLimits;
+}
+
+export interface RunningVerifier {
+  /** Where it listens: the HTTP API, and the link on the same port. */
+  readonly url: string;
+  /** Ends what is at work, then the connections, then the store. */
+  close(): Promise<void>;
+}
+
+/** Starts a verifier; what a crash left open is brought to its end before anyone is served. @throws Fault config.*, deposit.unavailable */
+export async function startVerifier(config: VerifierConfig, deps: VerifierDeps = {}): Promise<RunningVerifier> {
+  const files = serverFiles(config);
+  const store = await openPlace(config);
+  try {
+    const v = await verifierOf(config, store, deps);
+    await v.log.assertOwn();
+    await v.settlement.resume();
+    return await serve(v, files, deps.limits ?? CONNECTION_LIMITS);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function serverFiles({ tls, api }: VerifierConfig): ServerFiles {
+  return { tls: tls ? { cert: readText(tls.certFile), key: readSecret(tls.keyFile) } : null, adminToken: readSecret(api.adminTokenFile) };
+}
+
+async function openPlace({ store: { path, url } }: VerifierConfig): Promise<Store> {
+  if (path === undefined) return openStore({ url: url ?? '' });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  return openStore({ path });
+}
+
+async function verifierOf(config: VerifierConfig, store: Store, { logger, now = Date.now, random = randomBytes, rail = ledgerRail }: VerifierDeps): Promise<Verifier> {
+  const keys = loadKeys(config.keys.dir, config.deposit.origin);
+  const trust = await loadTrust(config, keys, store, now());
+  const v: Verifier = {
+    config, keys, trust, store, now, random, hub: new Hub(), logger: logger ?? pino({ level: 'info' }),
+    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), log: new DepositLog(store, keys.log), settlement: new Settlement(() => v, rail),
+  };
+  return v;
+}
+
+async function serve(v: Verifier, files: ServerFiles, limits: ConnectionLimits): Promise<RunningVerifier> {
+  const app = apiServer(v, ROUTES, files);
+  const link = serveLink(v, app.server, dispatch, limits);
+  await app.listen(v.config.listen);
+  const resuming = setInterval(() => void v.settlement.resume().catch((err: unknown) => v.logger.error({ err }, 'resume failed')), RESUME_MS);
+  const { address, family, port } = app.server.address() as AddressInfo;
+  const host = family === 'IPv6' ? `[${address}]` : address;
+  return {
+    url: `${files.tls ? 'https' : 'http'}://${host}:${port}`,
+    async close() {
+      clearInterval(resuming);
+      await link.close();
+      await app.close();
+      await v.settlement.idle();
+      await v.store.close();
+    },
+  };
+}

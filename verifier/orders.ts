@@ -1,0 +1,72 @@
+/** What a user orders about what is theirs: freeze, thaw, revoke. After the answer nothing is permitted against it; connected devices know within the second. */
+import { fault } from '../src/base/fault.js';
+import { sha256 } from '../src/base/bytes.js';
+import { USER_ORDER, type UserOrder } from '../src/objects/carrier.js';
+import type { Verified } from '../src/objects/signed.js';
+import { freshSalt, type Verifier } from './context.js';
+import { orderEvent } from './events.js';
+import { pushMandates } from './mandates.js';
+import type { LeafDraft } from './store/verbs.js';
+import { openByUser } from './users.js';
+
+type Kind = 'carrier' | 'mandate' | 'device';
+const KINDS: Record<string, Kind> = { crr: 'carrier', mnd: 'mandate', dev: 'device' };
+const STATES: Record<Kind, Record<UserOrder['action'], string>> = {
+  carrier: { freeze: 'frozen', thaw: 'active', revoke: 'revoked' },
+  mandate: { freeze: 'suspended', thaw: 'valid', revoke: 'revoked' },
+  device: { freeze: 'suspended', thaw: 'enrolled', revoke: 'revoked' },
+};
+
+/** The owner of a subject and the devices it concerns. */
+async function standingOf(v: Verifier, kind: Kind, subject: string): Promise<{ userId: string | null; chain: string; devices: string[] } | null> {
+  if (kind === 'device') {
+    const device = await v.store.deviceById(subject);
+    return device && { userId: device.userId, chain: subject, devices: [subject] };
+  }
+  if (kind === 'mandate') {
+    const mandate = await v.store.mandate(subject);
+    return mandate && { userId: mandate.userId, chain: mandate.carrierId, devices: [mandate.deviceId] };
+  }
+  const carrier = await v.store.carrier(subject);
+  return carrier && { userId: carrier.userId, chain: subject, devices: await payingFrom(v, subject) };
+}
+
+/** The connected devices that hold a mandate on a carrier. */
+export async function payingFrom(v: Verifier, carrierId: string): Promise<string[]> {
+  const holds = await Promise.all(v.hub.connected().map(async (deviceId) => ({ deviceId, rows: await v.store.mandatesOfDevice(deviceId) })));
+  return holds.filter(({ rows }) => rows.some((row) => row.carrierId === carrierId)).map(({ deviceId }) => deviceId);
+}
+
+/** An order is obeyed once: an old `thaw` played again after a new `freeze` would undo it. @throws Fault store.conflict */
+async function spend(v: Verifier, { value }: Verified<UserOrder>): Promise<void> {
+  const first = await v.store.consumeNonce({ value: sha256(`ari-order\0${value.sub}\0${value.jti}`), deviceId: value.sub, purpose: 'payment', expiresMs: (value.exp + 60) * 1000 }, v.now());
+  if (!first) throw fault('store.conflict', { what: `order ${value.jti}` });
+}
+
+/** @throws Fault of {@link openByUser}; intake.not_found for what is not this user's; store.conflict when it was obeyed before or cannot be reached from the present state */
+export async function obey(v: Verifier, token: string): Promise<{ subject: string; state: string }> {
+  const order = await openByUser(v, USER_ORDER, token);
+  const { subject, action, sub, iat } = order.value;
+  const kind = KINDS[subject.slice(0, 3)] ?? 'carrier';
+  const standing = await standingOf(v, kind, subject);
+  if (standing?.userId !== sub) throw fault('intake.not_found', { what: subject });
+  await spend(v, order);
+  const state = STATES[kind][action];
+  const eventId = orderEvent(order.sha256, iat);
+  const moved = await v.store.setState({ subject, kind, state, leaf: { eventId, draft: orderLeaf(v, order, standing.chain) }, nowMs: v.now() });
+  if (!moved) throw fault('store.conflict', { what: `a state of ${subject} that does not lead to ${state}` });
+  await tell(v, standing.devices, subject, state);
+  return { subject, state };
+}
+
+async function tell(v: Verifier, devices: string[], subject: string, state: string): Promise<void> {
+  for (const deviceId of devices) {
+    v.hub.push(deviceId, 'revoked', { subject, state });
+    await pushMandates(v, deviceId);
+  }
+}
+
+const orderLeaf = (v: Verifier, order: Verified<UserOrder>, chain: string): LeafDraft => ({
+  kind: order.value.action === 'thaw' ? 'rules_changed' : 'revoked', v: 'ari-deposit-1', salt: freshSalt(v), chain, tsMs: v.now(), code: null, payment: null, mandate: null,
+  carrier: null, ear: null, confirmation: null, decision: null, execution: null, receipt: null, subject: order.sha256,
+});
