@@ -30,13 +30,7 @@ export interface ConnectOptions {
   sweep?: boolean;
 }
 
-/** Something that runs work in turn: the queue, or whoever holds it already. */
-interface Lane {
-  run<T>(work: (left: number) => Promise<T>, turn: Turn): Promise<T>;
-}
-
 const CLOSING_MS = 1000;
-const HELD: Lane = { run: (work, { deadline }) => work(deadline) };
 
 /**
  * Opens a channel and a client on it: `connect('device:/dev/tpmrm0')`, `connect('swtpm:unix:/run/swtpm/s')`, `connect('swtpm:tcp:127.0.0.1:2321')`.
@@ -56,11 +50,11 @@ export async function connect(spec: string, { deadline, sweep = true }: ConnectO
 export class Tpm {
   readonly channel: Channel;
   readonly #core: Core;
-  readonly #lane: Lane;
+  readonly #lane: Queue;
   readonly #deadline: number;
 
   /** On a channel that nobody else uses. */
-  constructor(channel: Channel, deadline = DEFAULT_DEADLINE_MS, core = new Core(channel), lane: Lane = new Queue()) {
+  constructor(channel: Channel, deadline = DEFAULT_DEADLINE_MS, core = new Core(channel), lane = new Queue()) {
     this.channel = channel;
     this.#deadline = deadline;
     this.#core = core;
@@ -82,13 +76,13 @@ export class Tpm {
   }
 
   /** Starts a session; the caller flushes it. Better: withSession. A policy session ends with its first successful use. */
-  startSession(options: SessionOptions = {}, { priority, deadline = this.#deadline }: RunOptions = {}): Promise<Session> {
+  startSession(options: SessionOptions = {}, { priority, deadline = this.#deadline }: Pick<RunOptions, 'priority' | 'deadline'> = {}): Promise<Session> {
     return this.#lane.run((left) => this.#core.startSession(options, left), turn(priority, deadline));
   }
 
   /** A session for as long as `use` runs: flushed afterwards unless the TPM has ended it. */
-  async withSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.startSession(options);
+  async withSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>, run: Pick<RunOptions, 'priority' | 'deadline'> = {}): Promise<T> {
+    const session = await this.startSession(options, run);
     try {
       return await use(session);
     } finally {
@@ -114,10 +108,10 @@ export class Tpm {
 
   /**
    * Several commands with nothing of others in between: `use` is given a client that has the turn. Await nothing but that client in it.
-   * The deadline is for the turn to come; each command inside has its own.
+   * The deadline is for the turn to come; each command inside has its own, and a queue among themselves.
    */
   exclusive<T>(use: (tpm: Tpm) => Promise<T>, { priority, deadline = this.#deadline }: Pick<RunOptions, 'priority' | 'deadline'> = {}): Promise<T> {
-    return this.#lane.run(() => use(new Tpm(this.channel, this.#deadline, this.#core, HELD)), turn(priority, deadline));
+    return this.#lane.run(() => use(new Tpm(this.channel, this.#deadline, this.#core)), turn(priority, deadline));
   }
 
   /** The entity behind a handle, its Name computed from the public area that the TPM answers. Who can write on the bus can answer another: compare with a Name you know. */

@@ -66,9 +66,9 @@ export class Core {
   }
 
   async #giveBack(session: Session, left: number): Promise<void> {
-    if (session.lost) this.#own.delete(session.handle);
-    else if (this.#idle.length === 0) this.#idle.push(session);
-    else await this.flush(session.handle, left);
+    if (!session.lost && this.#idle.length === 0) this.#idle.push(session);
+    else if (this.channel.losses === this.#losses) await this.flush(session.handle, left);
+    else this.#own.delete(session.handle); // the next sweep, or the kernel, ends it
   }
 
   #account(row: Command, params: unknown, result: unknown): void {

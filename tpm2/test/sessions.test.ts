@@ -73,7 +73,8 @@ describe('HMAC authorization', () => {
         await expect(quote(ak)).rejects.toMatchObject({ name: 'ChannelError', code: 'garbage' });
       });
     }
-    await quote(ak); // with a new session
+    await quote(ak); // with a new session, and the old ones are flushed
+    expect((await tpm.run(t.GetCapability, {}, { capability: 'handles', property: 0x02000000, propertyCount: 64 })).capabilityData.data).toHaveLength(1);
   });
 
   it('does not take an older response of the same command', async () => {

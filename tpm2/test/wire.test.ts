@@ -109,7 +109,10 @@ describe('a refusal names the field and the byte', () => {
   });
 
   it('has path and position as fields', () => {
-    try { decode(Attest, patched(64, '02')); expect.unreachable(); } catch (error) { expect(error).toMatchObject({ name: 'WireError', path: 'clockInfo.safe', at: 64 }); }
+    try { decode(Attest, patched(64, '02')); expect.unreachable(); } catch (error) {
+      expect(error).toMatchObject({ name: 'WireError', path: 'clockInfo.safe', at: 64 });
+      expect((error as Error).stack).toMatch(/^WireError: clockInfo\.safe at byte 64: .*\n +at /);
+    }
   });
 });
 

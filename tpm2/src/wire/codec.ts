@@ -29,17 +29,25 @@ export type Input<T> = T extends Uint8Array ? Uint8Array : T extends object ? { 
  * @throws WireError on surplus, missing, unknown or reserved content, with the field's path and offset.
  */
 export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
-  const r = new Reader(bytes);
-  const value = codec.read(r, {});
-  if (r.pos !== r.end) r.fail(`${r.end - r.pos} bytes left over`);
-  return value;
+  try {
+    const r = new Reader(bytes);
+    const value = codec.read(r, {});
+    if (r.pos !== r.end) r.fail(`${r.end - r.pos} bytes left over`);
+    return value;
+  } catch (e) {
+    throw e instanceof WireError ? e.sealed() : e;
+  }
 }
 
 /** @throws WireError when the value cannot be carried (a list too long, a number out of range, an unknown name). */
 export function encode<T>(codec: Codec<T>, value: Input<T>): Buffer {
-  const w = new Writer();
-  codec.write(w, value as T, {});
-  return w.written;
+  try {
+    const w = new Writer();
+    codec.write(w, value as T, {});
+    return w.written;
+  } catch (e) {
+    throw e instanceof WireError ? e.sealed() : e;
+  }
 }
 
 /** An arm of a union (TPMU_*), picked by an earlier field of the same structure. */

@@ -20,4 +20,11 @@ export class WireError extends Error {
     this.message = `${this.path} at byte ${this.at}: ${this.#fault}`;
     return this;
   }
+
+  /** The stack was captured before the path was known: its first line is made to say the same as the message. Once per error, by decode and encode. */
+  sealed(): this {
+    const frames = (this.stack ?? '').replace(/^[\s\S]*?\n(?= +at )/, '');
+    this.stack = `${this.name}: ${this.message}\n${frames}`;
+    return this;
+  }
 }

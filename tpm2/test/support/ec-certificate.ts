@@ -25,14 +25,14 @@ async function command(spec: string, code: string, handles: string, params: stri
 }
 
 /** CreatePrimary of template L-2, swtpm_localca over its point, NV_DefineSpace, NV_Write and NV_WriteLock under the platform hierarchy. */
-export async function addEcCertificate(spec: string, dir: string, ca: string): Promise<void> {
+export async function addEcCertificate(spec: string, dir: string): Promise<void> {
   const created = await command(spec, '00000131', '4000000b', `000400000000${sized(EK_P256)}000000000000`);
   await command(spec, '00000165', '', created.subarray(10, 14).toString('hex'), false);
   const at = 10 + 4 + 4 + 2 + 8 + 34 + 12; // header, handle, parameterSize, size of the public area, its fixed part, policy, parameters
   const x = created.subarray(at + 2, at + 34).toString('hex');
   const y = created.subarray(at + 36, at + 68).toString('hex');
   await run('swtpm_localca', ['--type', 'ek', '--ek', `x=${x},y=${y},id=secp256r1`, '--dir', dir, '--logfile', join(dir, 'setup.log'), ...TPM_SPEC,
-    '--configfile', join(dir, 'localca.conf'), '--optsfile', join(dir, 'localca.options')], { env: { ...process.env, CA: ca } });
+    '--configfile', join(dir, 'localca.conf'), '--optsfile', join(dir, 'localca.options')]);
   const certificate = await readFile(join(dir, 'ek.cert'));
   await rm(join(dir, 'ek.cert'));
   const size = certificate.length.toString(16).padStart(4, '0');

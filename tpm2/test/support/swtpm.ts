@@ -96,7 +96,7 @@ export async function startSwtpm(options: SwtpmOptions = {}): Promise<Swtpm> {
     pause() { server.kill('SIGSTOP'); },
     resume() { server.kill('SIGCONT'); },
   };
-  if (fresh && options.ecCertificate === true) await addEcCertificate(spec, dir, ca);
+  if (fresh && options.ecCertificate === true) await addEcCertificate(spec, dir);
   return tpm;
 }
 
