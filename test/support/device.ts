@@ -5,7 +5,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import {
   ActivateCredential, Create, EvictControl, Load, NV_Certify, NV_DefineSpace, NV_Extend, NV_Increment, NV_UndefineSpace, NvPublic, PCR_Extend, PCR_Read, PolicySecret, Public, Quote, ReadClock,
-  RH, Signature, type Tpm, connect, counterPublic, createEk, type EkKind, encode, nameOf, nvNameOf, password, policySecretDigest, readEkCertificate, registerPublic, selectPcrs, templates, withEkSession, written,
+  RH, Shutdown, Signature, Startup, type Tpm, connect, counterPublic, createEk, type EkKind, encode, nameOf, nvNameOf, password, policySecretDigest, readEkCertificate, registerPublic, selectPcrs, templates, withEkSession, written,
 } from '@ari-sidecar/tpm2';
 import { type Swtpm, startSwtpm } from '../../tpm2/test/support/swtpm.js';
 import { fromB64u, sha256, toB64u, type Sha256 } from '../../src/base/bytes.js';
@@ -148,7 +148,7 @@ export class TestDevice {
     const index = { handle: REGISTER, name: nvNameOf(written(this.registerArea!)) };
     await this.tpm.run(NV_UndefineSpace, { authHandle: RH.OWNER, nvIndex: index }, {});
     await this.tpm.run(NV_DefineSpace, { authHandle: RH.OWNER }, { auth: NONE, publicInfo: this.registerArea! });
-    for (const entry of entries) await this.extend(entryDigest(entry));
+    await this.replay(entries);
   }
 
   private async enrolBegin(certificate: boolean): Promise<LinkBody<'enrol_begin'>> {
@@ -185,6 +185,29 @@ export class TestDevice {
     const { resetCount, restartCount } = (await this.tpm.run(ReadClock, {}, {})).currentTime.clockInfo;
     this.log = [];
     await this.append(logEntry(0, REGISTER.toString(16).padStart(8, '0'), bootAnchorContent({ random: toB64u(randomBytes(16)), resetCount, restartCount, nonce })));
+  }
+
+  /**
+   * As a machine does it (recipe section 4): `resume` keeps the register, `restart` (hibernation) and `reset` clear it; only a reset raises resetCount.
+   * Firmware measures again after all but a resume.
+   */
+  async reboot(how: 'resume' | 'restart' | 'reset'): Promise<void> {
+    await this.tpm.run(Shutdown, {}, { shutdownType: how === 'reset' ? 'clear' : 'state' });
+    await this.swtpm.reset('none');
+    await this.tpm.run(Startup, {}, { startupType: how === 'resume' ? 'state' : 'clear' });
+    if (how !== 'resume') await this.firmwareMeasures();
+  }
+
+  /** Extends the register with records of an earlier log. */
+  async replay(entries: readonly LogEntry[]): Promise<void> {
+    this.log = [...entries];
+    for (const entry of entries) await this.extend(entryDigest(entry));
+  }
+
+  /** What root can do: another log of the same boot, in a register that was defined again. */
+  async beginEpochAgain(): Promise<void> {
+    await this.rewriteRegister([]);
+    await this.beginEpoch(sha256('another nonce'));
   }
 
   async measure(kind: LogKind, data: Record<string, Json> = {}): Promise<void> {
