@@ -171,8 +171,8 @@ export class TestDevice {
     return { record: this.record, state: 'enrolled', clock: null, head: null, latest: null, ...overrides };
   }
 
-  async answer({ credentialBlob, encryptedSecret, sessionId }: LinkBody<'enrol_challenge'>): Promise<Buffer> {
-    const { tpm, ek } = this;
+  async answer({ credentialBlob, encryptedSecret, sessionId }: LinkBody<'enrol_challenge'>, ek = this.ek): Promise<Buffer> {
+    const { tpm } = this;
     const secret = await tpm.withObject(createEk(tpm, ek), (parent) => withEkSession(tpm, ek, async (session) => {
       const keyHandle = { handle: parent.objectHandle, name: parent.name, auth: session };
       return (await tpm.run(ActivateCredential, { activateHandle: this.key, keyHandle }, { credentialBlob: fromB64u(credentialBlob)!, secret: fromB64u(encryptedSecret)! })).certInfo;
