@@ -4,17 +4,15 @@
  * Whoever made the bundle may be hostile, the agent, the device and the verifier's operator among them. What this shows is that user, publisher, TPM,
  * verifier, issuer and log each signed exactly this, and that the law gives this decision for it. A denial verifies like a permit.
  */
-import { Fault } from '../src/base/fault.js';
 import { type Json, parseJson } from '../src/base/json.js';
-import { decode } from '../src/base/shape.js';
 import type { Code } from '../src/codes.js';
 import type { DecisionKind, Level, Tier } from '../src/names.js';
 import { type Bundle, EDGES, type Edge, bundle } from '../src/objects/bundle.js';
 import type { Intent } from '../src/objects/intent.js';
 import type { Trust } from '../src/objects/trust.js';
-import { brokenBy } from './bundle/claim.js';
+import { Unopened, brokenBy } from './bundle/claim.js';
 import { type Facts, factsOf } from './bundle/facts.js';
-import { FIRST_EDGE, MAY_LACK, TABLE } from './bundle/table.js';
+import { HOME, MAY_LACK, TABLE } from './bundle/table.js';
 
 /** `what`: why it does not hold, why it is not there, or null when it holds. */
 export interface EdgeResult { readonly edge: Edge; readonly ok: boolean; readonly what: string | null }
@@ -37,23 +35,25 @@ export function verifyBundle(text: string | Uint8Array, trust: Trust, { nowMs }:
   if ('edge' in read) return unreadable(read);
   const facts = factsOf(read.bundle, trust, nowMs);
   const excused = excuses(facts);
-  const edges = EDGES.map((edge) => judge(edge, facts, excused));
-  const firstBroken = edges.find(({ ok }) => !ok)?.edge ?? null;
+  const judged = EDGES.map((edge) => judge(edge, facts, excused));
+  const broken = judged.filter(({ ok }) => !ok);
+  const firstBroken = (broken.find(({ checked }) => checked) ?? broken[0])?.edge ?? null;
+  const edges = judged.map(({ edge, ok, what }) => ({ edge, ok, what }));
   return { ok: firstBroken === null, edges, firstBroken, verdict: firstBroken === null ? verdictOf(facts) : null };
 }
 
 interface Unreadable { edge: Edge; what: string }
 
 function readBundle(wire: Json): { bundle: Bundle } | Unreadable {
-  try {
-    return { bundle: decode(bundle, wire, 'bundle') };
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    const member = Object.keys(FIRST_EDGE).find((name) => error.message.includes(`bundle: ${snake(name)}`)) as keyof Bundle | undefined;
-    return { edge: FIRST_EDGE[member ?? 'v'], what: error.message };
-  }
+  const read = bundle.safeParse(wire);
+  if (read.success) return { bundle: read.data };
+  const [issue] = read.error.issues;
+  const member = MEMBERS.get(String(issue?.path[0])) ?? 'v';
+  return { edge: HOME[member], what: `${issue?.path.join('.') || 'bundle'}: ${issue?.message ?? 'refused'}` };
 }
+
 const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+const MEMBERS = new Map(Object.keys(HOME).map((name) => [snake(name), name as keyof Bundle]));
 
 /** Nothing of a bundle that cannot be read holds. */
 function unreadable({ edge: first, what }: Unreadable): BundleReport {
@@ -62,7 +62,7 @@ function unreadable({ edge: first, what }: Unreadable): BundleReport {
 }
 
 /** Reasons that a decision gives for not permitting. An edge that does not hold for such a reason is what the decision was about. */
-function excuses({ decision }: Facts): ReadonlySet<Code | null> | null {
+function excuses({ decision }: Facts): ReadonlySet<Code> | null {
   try {
     const { value } = decision();
     if (value.decision === 'permit') return null;
@@ -73,18 +73,22 @@ function excuses({ decision }: Facts): ReadonlySet<Code | null> | null {
   }
 }
 
+/** `checked`: false where the edge could not be looked at, because an object that another edge answers for cannot be opened. */
+interface Judged extends EdgeResult { readonly checked: boolean }
+
 /** @param excused null when the payment was permitted, or the decision cannot be read: then everything must hold */
-function judge(edge: Edge, facts: Facts, excused: ReadonlySet<Code | null> | null): EdgeResult {
+function judge(edge: Edge, facts: Facts, excused: ReadonlySet<Code> | null): Judged {
   const { subject, check } = TABLE[edge];
-  if (facts.bundle[subject] === null && (excused !== null || MAY_LACK.has(subject))) return { edge, ok: true, what: `not applicable: there is no ${snake(subject)}` };
+  if (facts.bundle[subject] === null && (excused !== null || MAY_LACK.has(subject))) return { edge, ok: true, checked: true, what: `not applicable: there is no ${snake(subject)}` };
   try {
     check(facts);
-    return { edge, ok: true, what: null };
+    return { edge, ok: true, checked: true, what: null };
   } catch (error) {
     const why = brokenBy(error);
     if (why === null) throw error;
-    const known = why.code !== null && excused !== null && excused.has(why.code);
-    return { edge, ok: known, what: known ? `does not hold, and was not permitted for that: ${why.what}` : why.what };
+    if (why.code !== null && excused?.has(why.code) === true) return { edge, ok: true, checked: true, what: `does not hold, and was not permitted for that: ${why.what}` };
+    const checked = !(error instanceof Unopened) || error.home === edge;
+    return { edge, ok: false, checked, what: checked ? why.what : `not checked: ${why.what}` };
   }
 }
 

@@ -4,9 +4,9 @@ import { claim, claimSame } from './claim.js';
 import type { Facts } from './facts.js';
 
 /** The user authorised exactly this agent version, and the mandate was alive. */
-export function mandateAgent({ mandate, manifest, atS }: Facts): void {
+export function mandateAgent({ mandate, manifest, manifestSha256, atS }: Facts): void {
   const { agent, nbf, exp } = mandate().mandate.value;
-  claimSame({ 'the manifest hash': [agent.manifestSha256, manifest().sha256] }, 'mandate.agent_mismatch');
+  claimSame({ 'the hash of the manifest': [agent.manifestSha256, manifestSha256] }, 'mandate.agent_mismatch');
   claimSame({ 'the agent': [agent.id, manifest().value.agent.id], 'the version': [agent.version, manifest().value.agent.version] }, 'mandate.agent_mismatch');
   claim(nbf <= atS() && atS() < exp, 'the mandate is not valid at this time', 'mandate.expired');
 }
@@ -15,7 +15,7 @@ export function mandateAgent({ mandate, manifest, atS }: Facts): void {
 export function manifestAgent({ manifest, evidence }: Facts): void {
   const { value, sha256 } = manifest();
   const { agent } = evidence().payment;
-  claimSame({ 'the agent': [agent.agentId, value.agent.id], 'the manifest hash': [agent.manifestSha256, sha256] }, 'agent.version_not_authorised');
+  claimSame({ 'the agent': [agent.agentId, value.agent.id], 'the hash of the manifest': [agent.manifestSha256, sha256] }, 'agent.version_not_authorised');
   claimSame({ 'the publisher': [value.agent.publisher, value.iss] }, 'agent.manifest');
 }
 

@@ -1,10 +1,10 @@
 /**
- * The objects of a bundle, each opened when an edge first asks for it, and only with trusted keys. The bundle comes from whoever wants to be believed:
- * an object that cannot be opened breaks every edge that it takes part in, so the first of them names it.
+ * The objects of a bundle, each opened when an edge first asks for it, and only with trusted keys. The bundle comes from whoever wants to be believed.
+ * One edge answers for each object: the one that is named when the object is missing, unreadable or not signed by whom it must be.
  */
 import type { Sha256 } from '../../src/base/bytes.js';
 import { readLeaf } from '../../src/deposit/chain.js';
-import type { Bundle } from '../../src/objects/bundle.js';
+import type { Bundle, Edge } from '../../src/objects/bundle.js';
 import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
 import { CONFIRMATION, type Confirmation, DECISION, type Decision, POLICY, type Policy } from '../../src/objects/decision.js';
 import { DEVICE_RECORD, type DeviceRecord } from '../../src/objects/device.js';
@@ -14,20 +14,21 @@ import { paymentHash } from '../../src/objects/intent.js';
 import type { DepositLeaf } from '../../src/objects/leaf.js';
 import { AGENT_MANIFEST, type AgentManifest } from '../../src/objects/manifest.js';
 import { EXECUTION_TOKEN, type ExecutionToken, RECEIPT, type Receipt } from '../../src/objects/settlement.js';
-import { type SignedKind, type Verified, open } from '../../src/objects/signed.js';
+import { type SignedKind, type Verified, open, tokenHash } from '../../src/objects/signed.js';
 import type { Trust } from '../../src/objects/trust.js';
 import { type OpenedClosed, type OpenedMandate, closedHash, mandateHash, openClosed, openMandate } from '../../src/sdjwt/index.js';
 import type { PaymentResult } from '../types.js';
-import { claim } from './claim.js';
+import { Unopened, brokenBy, claim } from './claim.js';
 import { reappraise } from './reappraise.js';
 
-/** The bundle's objects, opened. Each throws a Fault or Broken when its object is missing, unreadable or not signed by a trusted key of its role. */
+/** The bundle's objects, opened. Each throws Unopened when its object is missing, unreadable or not signed by a trusted key of its role. */
 export interface Facts {
   readonly bundle: Bundle;
   readonly trust: Trust;
   readonly paymentSha256: Sha256;
   readonly mandateSha256: Sha256 | null;
   readonly closedSha256: Sha256 | null;
+  readonly manifestSha256: Sha256 | null;
   readonly mandate: () => OpenedMandate;
   readonly closed: () => OpenedClosed;
   readonly manifest: () => Verified<AgentManifest>;
@@ -47,10 +48,19 @@ export interface Facts {
   readonly atS: () => number;
 }
 
-/** Makes a value once. A failure is made again: it is the same, for everything here is pure. */
-function once<T>(make: () => T): () => T {
+/** An object that is opened once. A failure is made again: it is the same, for everything here is pure. */
+function object<T>(home: Edge, open: () => T): () => T {
   let kept: { value: T } | undefined;
-  return () => (kept ??= { value: make() }).value;
+  return () => (kept ??= { value: opened(home, open) }).value;
+}
+
+function opened<T>(home: Edge, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const why = brokenBy(error);
+    throw why === null || error instanceof Unopened ? error : new Unopened(home, why);
+  }
 }
 
 function present<T>(value: T | null, what: string): T {
@@ -81,25 +91,26 @@ const of = <T>(value: T | null, hash: (value: T) => Sha256): Sha256 | null => (v
 
 /** @param nowMs when long-lived objects must be valid; without it, at the time of the decision's leaf */
 export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
-  const mandate = once(() => ownMandate(present(b.mandate, 'mandate'), trust));
-  const manifest = once(() => issued(AGENT_MANIFEST, present(b.manifest, 'manifest'), trust));
-  const device = once(() => issued(DEVICE_RECORD, present(b.device, 'device record'), trust));
-  const policy = once(() => issued(POLICY, b.policy, trust));
-  const evidence = once(() => present(b.evidence, 'evidence'));
-  const leaves = once(() => b.leaves.map(readLeaf) as [DepositLeaf, ...DepositLeaf[]]);
+  const mandate = object('mandate-agent', () => ownMandate(present(b.mandate, 'mandate'), trust));
+  const manifest = object('manifest-agent', () => issued(AGENT_MANIFEST, present(b.manifest, 'manifest'), trust));
+  const device = object('device-ak', () => issued(DEVICE_RECORD, present(b.device, 'device record'), trust));
+  const policy = object('decision-policy', () => issued(POLICY, b.policy, trust));
+  const evidence = object('binding-intent', () => present(b.evidence, 'evidence'));
+  const leaves = object('leaf-decision', () => b.leaves.map(readLeaf) as [DepositLeaf, ...DepositLeaf[]]);
   return {
     bundle: b, trust, mandate, manifest, device, policy, evidence, leaves,
     paymentSha256: paymentHash(b.intent),
     mandateSha256: of(b.mandate, mandateHash),
     closedSha256: of(b.closedMandate, closedHash),
-    closed: once(() => openClosed(present(b.closedMandate, 'closed mandate'), present(b.mandate, 'mandate'), mandate().mandate, evidence().payment.binding)),
-    carrier: once(() => issued(CARRIER, present(b.carrier, 'carrier'), trust)),
-    appraisal: once(() => reappraise({ evidence: evidence(), earlier: b.log, record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
-    ear: once(() => issued(EAR, present(b.ear, 'attestation result'), trust)),
-    decision: once(() => issued(DECISION, b.decision, trust)),
-    confirmation: once(() => ownConfirmation(present(b.confirmation, 'confirmation'), trust)),
-    execution: once(() => issued(EXECUTION_TOKEN, present(b.execution, 'execution token'), trust)),
-    receipt: once(() => issued(RECEIPT, present(b.receipt, 'receipt'), trust)),
+    manifestSha256: of(b.manifest, tokenHash),
+    closed: object('closed-mandate', () => openClosed(present(b.closedMandate, 'closed mandate'), b.mandate ?? '', mandate().mandate, evidence().payment.binding)),
+    carrier: object('mandate-carrier', () => issued(CARRIER, present(b.carrier, 'carrier'), trust)),
+    appraisal: object('attest-binding', () => reappraise({ evidence: evidence(), earlier: b.log, record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
+    ear: object('ear-evidence', () => issued(EAR, present(b.ear, 'attestation result'), trust)),
+    decision: object('decision-ear', () => issued(DECISION, b.decision, trust)),
+    confirmation: object('confirmation-intent', () => ownConfirmation(present(b.confirmation, 'confirmation'), trust)),
+    execution: object('execution-decision', () => issued(EXECUTION_TOKEN, present(b.execution, 'execution token'), trust)),
+    receipt: object('receipt-execution', () => issued(RECEIPT, present(b.receipt, 'receipt'), trust)),
     atS: () => Math.floor((nowMs ?? leaves()[0].tsMs) / 1000),
   };
 }

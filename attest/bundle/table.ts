@@ -48,9 +48,9 @@ export const TABLE: Readonly<Record<Edge, Row>> = {
 /** What a permitted payment may lack: consent that nobody needed, and a settlement that has not happened. */
 export const MAY_LACK: ReadonlySet<keyof Bundle> = new Set(['confirmation', 'execution', 'receipt']);
 
-/** The first edge that each member takes part in: it is named when the member cannot even be read. */
-export const FIRST_EDGE: Readonly<Record<keyof Bundle, Edge>> = {
-  v: 'mandate-agent', mandate: 'mandate-agent', manifest: 'mandate-agent', carrier: 'mandate-carrier', intent: 'intent-order', closedMandate: 'intent-order',
-  evidence: 'manifest-agent', device: 'attest-binding', log: 'attest-binding', policy: 'attest-binding', ear: 'ear-evidence', state: 'decision-inputs', decision: 'decision-ear',
-  confirmation: 'decision-inputs', userAssertion: 'confirmation-intent', leaves: 'leaf-decision', proofs: 'proof-leaf', execution: 'execution-decision', receipt: 'receipt-execution',
+/** The edge that is named when a member of the bundle has not even the form that it must have. */
+export const HOME: Readonly<Record<keyof Bundle, Edge>> = {
+  v: 'mandate-agent', mandate: 'mandate-agent', manifest: 'manifest-agent', carrier: 'mandate-carrier', intent: 'intent-order', closedMandate: 'closed-mandate',
+  evidence: 'binding-intent', device: 'device-ak', log: 'register-log', ear: 'ear-evidence', state: 'decision-inputs', decision: 'decision-ear', policy: 'decision-policy',
+  confirmation: 'confirmation-intent', userAssertion: 'confirmation-intent', leaves: 'leaf-decision', proofs: 'proof-leaf', execution: 'execution-decision', receipt: 'receipt-execution',
 };

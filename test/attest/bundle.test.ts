@@ -1,0 +1,287 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256, toB64u } from '../../src/base/bytes.js';
+import { type BundleReport, verifyBundle } from '../../attest/bundle.js';
+import { bootAnchorContent, logEntry } from '../../attest/log.js';
+import { logSigner } from '../../src/deposit/note.js';
+import { type Bundle, EDGES, type Edge } from '../../src/objects/bundle.js';
+import type { Policy } from '../../src/objects/decision.js';
+import { POLICY } from '../../src/objects/decision.js';
+import { seal } from '../../src/objects/signed.js';
+import { type Built, type Changes, buildBundle, deposit } from '../support/bundle.js';
+import { AGENT_KEY, OTHER_USER, PARTIES, type Party, TRUST, policyOf } from '../support/parties.js';
+import { codeOf } from '../support/fault.js';
+import { type TpmDevice, startDevice } from '../support/tpm-device.js';
+
+let device: TpmDevice;
+let honest: Built;
+beforeAll(async () => {
+  device = await startDevice();
+  honest = await buildBundle(device);
+});
+afterAll(() => device.stop());
+
+const other = sha256('something else');
+const foreignLog = logSigner('log.example/deposit', Buffer.alloc(32, 77));
+const brokenEdges = ({ edges }: BundleReport): Edge[] => edges.filter(({ ok }) => !ok).map(({ edge }) => edge);
+const whatOf = ({ edges }: BundleReport, edge: Edge): string => edges.find((each) => each.edge === edge)?.what ?? '';
+/** A payment that the verifier permitted whatever the law says. */
+const attacked = async (changes: Changes): Promise<BundleReport> => verifyBundle((await buildBundle(device, { ruling: honest.ruling, ...changes })).text, TRUST);
+const flip = (token: string, at: number): string => token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
+const flipBytes = (text: string, at: number): string => { const bytes = Buffer.from(text, 'base64url'); bytes[at]! ^= 1; return toB64u(bytes); };
+
+/** For each edge, what an attacker would change so that this edge and none before it is false. */
+const ATTACKS: Record<Edge, Record<string, Changes>> = {
+  'mandate-agent': {
+    'the mandate is for another manifest': { mandate: (m) => ({ ...m, agent: { ...m.agent, manifestSha256: other } }) },
+    'the mandate is for another version': { mandate: (m) => ({ ...m, agent: { ...m.agent, version: '1.0.1' } }) },
+    'the mandate was over': { mandate: (m) => ({ ...m, exp: m.nbf + 1 }) },
+    'the mandate is signed by another user': { signers: { user: OTHER_USER } },
+  },
+  'manifest-agent': {
+    'another agent was measured': { claims: (c) => ({ ...c, agentId: 'com.example.other' }) },
+    'it was measured against another manifest': { claims: (c) => ({ ...c, manifestSha256: other }) },
+    'the publisher signs in the name of another': { manifest: (m) => ({ ...m, agent: { ...m.agent, publisher: 'others.example' } }) },
+  },
+  'mandate-carrier': {
+    'the mandate knew other rules': { mandate: (m) => ({ ...m, carrier: { ...m.carrier, rulesSha256: other } }) },
+    'the carrier is of another user': { carrier: (c) => ({ ...c, sub: 'usr_00000000000000000000000002' }) },
+    'the carrier was over': { carrier: (c) => ({ ...c, exp: c.nbf + 1 }) },
+    'the carrier is issued in the name of another': { carrier: (c) => ({ ...c, iss: 'https://other.example' }) },
+  },
+  'intent-order': { 'the closed mandate is for another order': { closed: (c) => ({ ...c, transactionId: other }) } },
+  'closed-mandate': {
+    'another key closed the mandate': { signers: { agent: PARTIES.carrier } },
+    'the TPM bound it for another verifier': { binding: (b) => ({ ...b, aud: 'https://other.example' }) },
+    'the TPM bound it over another nonce': { binding: (b) => ({ ...b, nonce: other }) },
+  },
+  'closed-intent': {
+    'the closed mandate is for another amount': { closed: (c) => ({ ...c, paymentAmount: { ...c.paymentAmount, amount: 1n } }) },
+    'the closed mandate is for another payee': { closed: (c) => ({ ...c, payee: { ...c.payee, id: 'merchant_2' } }) },
+    'the closed mandate is for another request': { closed: (c) => ({ ...c, riskData: { ari: { paymentSha256: other } } }) },
+  },
+  'binding-intent': { 'the TPM bound another request': { binding: (b) => ({ ...b, paymentSha256: other }) } },
+  'binding-mandate': {
+    'the TPM bound another mandate': { binding: (b) => ({ ...b, mandateSha256: other }) },
+    'the TPM bound another key of the agent': { binding: (b) => ({ ...b, jkt: other }) },
+  },
+  'binding-closed': { 'the TPM bound another closed mandate': { binding: (b) => ({ ...b, closedSha256: other }) } },
+  'binding-agent': { 'the agent was measured otherwise than was bound': { binding: (b) => ({ ...b, agentSha256: other }) } },
+  'binding-platform': { 'a quote of another moment was spliced in': { binding: (b) => ({ ...b, platformSha256: other }) } },
+  'attest-binding': {
+    'another tree was signed': { evidence: (e) => ({ ...e, payment: { ...e.payment, batch: { index: 0, size: 2, path: [other] } } }) },
+    'the platform part was signed as a payment': { evidence: (e) => ({ ...e, payment: { ...e.payment, register: e.platform.register } }) },
+  },
+  'attest-ak': { 'the signature is not by the key': { evidence: (e) => ({ ...e, payment: { ...e.payment, register: { ...e.payment.register!, signature: flipBytes(e.payment.register!.signature, 12) } } }) } },
+  'device-ak': {
+    'the record is of another key': { record: (r) => ({ ...r, akName: `000b${'00'.repeat(32)}` }) },
+    'the record is issued in the name of another': { record: (r) => ({ ...r, iss: 'https://other.example' }) },
+  },
+  'register-log': {
+    'a record of the log was replaced': { bundle: (b) => ({ ...b, log: [b.log[0]!, logEntry(1, b.log[1]!.nvIndex, { kind: 'sidecar', data: { version: '2' } })] }) },
+    'the beginning of the log was left out': { bundle: (b) => ({ ...b, log: [] }) },
+    'the log is of another boot': { bundle: (b) => ({ ...b, log: [logEntry(0, b.log[0]!.nvIndex, bootAnchorContent({ random: toB64u(Buffer.alloc(16)), resetCount: 99, restartCount: 0, nonce: other })), b.log[1]!] }) },
+  },
+  'ear-evidence': {
+    'the result is of other evidence': { ear: (e) => ({ ...e, ariEvidence: { sha256: other } }) },
+    'the result promises a higher tier': { ear: (e) => ({ ...e, submods: { ...e.submods, platform: { ...e.submods.platform, ariPlatform: { ...e.submods.platform.ariPlatform, tier: 'T3' } } } }) },
+    'the result hides that the TPM is software': { ear: (e) => ({ ...e, submods: { ...e.submods, platform: { ...e.submods.platform, ariPlatform: { ...e.submods.platform.ariPlatform, simulated: false } } } }) },
+    'the result affirms an agent that was traced': { claims: (c) => ({ ...c, injection: { ...c.injection, tracerPid: 7 } }), ear: (e) => ({ ...e, earStatus: 'affirming' }) },
+  },
+  'ear-binding': {
+    'the result names another nonce': { ear: (e) => ({ ...e, ariBinding: { ...e.ariBinding, nonce: other } }) },
+    'the result is for another key of the agent': { ear: (e) => ({ ...e, cnf: { jkt: other } }) },
+  },
+  'decision-ear': {
+    'the decision rests on another result': { decision: (d) => ({ ...d, inputs: { ...d.inputs, earSha256: other } }) },
+    'the result was over when it was used': { ear: (e) => ({ ...e, iat: e.iat - 100, exp: e.iat - 40 }) },
+  },
+  'decision-inputs': {
+    'the numbers were others': { bundle: (b) => ({ ...b, state: { ...b.state, carrier: { ...b.state.carrier!, available: 60_000n } } }) },
+    'it was permitted over the limit': { carrier: (c) => ({ ...c, rules: { ...c.rules, perPaymentMax: 1n } }) },
+    'it was permitted to a payee that is not listed': { carrier: (c) => ({ ...c, rules: { ...c.rules, payees: [] } }) },
+    'it was permitted at a level that the policy does not know': { policy: (p) => ({ ...p, levels: ['L0'] }) },
+    'it was permitted without the consent it needed': { carrier: (c) => ({ ...c, rules: { ...c.rules, confirmAbove: 0n } }) },
+    'it was permitted from a simulated TPM': { policy: (p) => ({ ...p, allowSimulated: false }) },
+    'the time was another': { decision: (d) => ({ ...d, inputs: { ...d.inputs, nowMs: d.inputs.nowMs + 59_000_000_000 } }), ear: (e) => ({ ...e, exp: e.exp + 100_000_000 }) },
+  },
+  'decision-policy': {
+    'another policy is shown': { bundle: (b) => ({ ...b, policy: signedPolicy({ version: 2 }) }) },
+    'the policy is signed by the verifier itself': { signers: { operator: PARTIES.verifier } },
+  },
+  'confirmation-intent': { 'the user confirmed another payment': { ruling: undefined, confirmed: true, confirmation: (c) => ({ ...c, paymentId: 'pay_00000000000000000000000009' }) } },
+  'leaf-decision': {
+    'another decision was deposited': { leaf: (l) => ({ ...l, decision: other }) as typeof l },
+    'a denial was deposited': { leaf: (l) => ({ ...l, kind: 'denied' }) as typeof l },
+    'the leaf was made ten minutes later': { leaf: (l) => ({ ...l, tsMs: l.tsMs + 600_000 }) },
+  },
+  'leaf-chain': {
+    'the chain was cut before the result': { resultLeaf: (l) => ({ ...l, prev: other }) },
+    'the result stands in another chain': { resultLeaf: (l) => ({ ...l, chain: 'crr_2' }) },
+    'the result stands before the decision': { resultLeaf: (l) => ({ ...l, seq: 1 }) },
+  },
+  'proof-leaf': {
+    'the proof is of another leaf': { bundle: (b) => ({ ...b, proofs: [b.proofs[1]!, b.proofs[0]!] }) },
+    'a proof is missing': { bundle: (b) => ({ ...b, proofs: [b.proofs[0]!] }) },
+  },
+  'checkpoint-key': {
+    'a log that nobody trusts signed': { bundle: (b) => ({ ...b, proofs: b.leaves.map((_, i) => deposit(['x', ...b.leaves], 1 + i, foreignLog)) }) },
+    'the log shows two trees of one size': { bundle: (b) => ({ ...b, proofs: b.leaves.map((_, i) => deposit([`fork ${i}`, ...b.leaves], 1 + i)) }) },
+  },
+  'execution-decision': {
+    'the token is for another decision': { execution: (t) => ({ ...t, decisionSha256: other }) },
+    'the token is for more': { execution: (t) => ({ ...t, amount: { ...t.amount, amount: 10_000n } }) },
+    'the token is for another payee': { execution: (t) => ({ ...t, payee: { ...t.payee, id: 'merchant_2' } }) },
+    'the token lives for an hour': { execution: (t) => ({ ...t, exp: t.iat + 3600 }) },
+    'the token is for another key': { execution: (t) => ({ ...t, cnf: { jkt: other } }) },
+  },
+  'execution-proof': { 'the token was issued without a deposit': { execution: (t) => ({ ...t, proof: deposit(['another leaf'], 0) }) } },
+  'receipt-execution': {
+    'the receipt is for another token': { receipt: (r) => ({ ...r, executionSha256: other }) },
+    'more was taken than was permitted': { receipt: (r) => ({ ...r, amount: { ...r.amount, amount: 9901n } }) },
+    'another than the audience of the token took it': { execution: (t) => ({ ...t, aud: 'https://other.example' }) },
+  },
+  'receipt-closed': { 'the receipt refers to another mandate': { receipt: (r) => ({ ...r, reference: other }) } },
+  'settled-leaf': {
+    'another receipt was deposited': { resultLeaf: (l) => ({ ...l, receipt: other }) as typeof l },
+    'a failure was deposited': { resultLeaf: (l) => ({ ...l, kind: 'failed' }) as typeof l },
+    'the result was not deposited': { bundle: (b) => ({ ...b, leaves: [b.leaves[0]!], proofs: [b.proofs[0]!] }) },
+  },
+};
+const signedPolicy = (change: Partial<Policy>): string => seal(POLICY, { ...policyOf(), ...change }, PARTIES.operator);
+
+describe('a bundle of a permitted and settled payment', () => {
+  it('holds in every edge, in the order of the edges', () => {
+    const report = verifyBundle(honest.text, TRUST);
+    expect(report).toMatchObject({ ok: true, firstBroken: null, verdict: { decision: 'permit', level: 'L3', tier: 'T2', simulated: true, settled: true } });
+    expect(report.edges.map(({ edge }) => edge)).toEqual(EDGES);
+    expect(report.edges.filter(({ what }) => what !== null).map(({ edge }) => edge)).toEqual(['confirmation-intent']);
+  });
+
+  it('holds before it is settled', async () => {
+    const { text } = await buildBundle(device, { bundle: (b) => ({ ...b, execution: null, receipt: null, leaves: [b.leaves[0]!], proofs: [b.proofs[0]!] }) });
+    expect(verifyBundle(text, TRUST)).toMatchObject({ ok: true, verdict: { settled: false } });
+  });
+
+  for (const edge of EDGES) {
+    for (const [attack, changes] of Object.entries(ATTACKS[edge])) {
+      it(`names ${edge} when ${attack}`, async () => {
+        const report = await attacked(changes);
+        expect(report.firstBroken, JSON.stringify(report.edges.filter(({ ok }) => !ok), null, 1)).toBe(edge);
+        expect(report).toMatchObject({ ok: false, verdict: null });
+      });
+    }
+  }
+
+  it.each([
+    ['mandate', 'mandate-agent'], ['manifest', 'mandate-agent'], ['carrier', 'mandate-carrier'], ['closedMandate', 'closed-mandate'], ['device', 'device-ak'], ['ear', 'ear-evidence'],
+    ['policy', 'decision-policy'], ['decision', 'decision-ear'], ['execution', 'execution-decision'], ['receipt', 'receipt-execution'],
+  ] as const)('is refused when a character of its %s changes, and names %s', (member, edge) => {
+    const token = honest.bundle[member]!;
+    const step = Math.max(1, Math.floor(token.length / 40));
+    for (let at = 0; at < token.length; at += step) {
+      const report = verifyBundle(honest.text.replace(token, flip(token, at)), TRUST);
+      expect(report.firstBroken, `character ${at}`).toBe(edge);
+    }
+  });
+
+  it('is refused when a byte of what the TPM signed, or of its signature, changes', () => {
+    const { payment: { register }, platform: { quote } } = honest.bundle.evidence!;
+    for (const text of [register!.attest, register!.signature, quote.attest, quote.signature]) {
+      for (let at = 0; at < Buffer.from(text, 'base64url').length; at += 7) {
+        const report = verifyBundle(honest.text.replace(text, flipBytes(text, at)), TRUST);
+        expect(report.ok, `byte ${at}`).toBe(false);
+        expect(EDGES.indexOf(report.firstBroken!)).toBeLessThanOrEqual(EDGES.indexOf('attest-ak'));
+      }
+    }
+  });
+
+  it.each(['mandate', 'closedMandate', 'carrier', 'manifest', 'device', 'evidence', 'ear'] as const)('is refused without its %s', async (member) => {
+    expect((await attacked({ bundle: (b) => ({ ...b, [member]: null }) })).ok).toBe(false);
+  });
+
+  it('is refused with a receipt but without its token', async () => {
+    expect((await attacked({ bundle: (b) => ({ ...b, execution: null }) })).firstBroken).toBe('receipt-execution');
+  });
+
+  it.each(Object.keys(PARTIES) as Party[])('is refused when the %s signed with a key of another role', async (party) => {
+    const wrong = { ...(party === 'settlement' ? PARTIES.carrier : PARTIES.settlement) };
+    expect((await attacked({ signers: { [party]: wrong } })).ok).toBe(false);
+  });
+
+  it('is judged at the time of its leaf, or at another when asked', () => {
+    const later = verifyBundle(honest.text, TRUST, { nowMs: 1_900_000_000_000 });
+    expect(later.firstBroken).toBe('mandate-agent');
+    expect(whatOf(later, 'mandate-agent')).toContain('not valid at this time');
+    expect(verifyBundle(honest.text, TRUST, { nowMs: 1_800_000_060_000 }).ok).toBe(true);
+  });
+});
+
+describe('a bundle of a payment that was not permitted', () => {
+  it('holds for a denial, with what is not there', async () => {
+    const { text, ruling } = await buildBundle(device, { intent: (i) => ({ ...i, amount: { ...i.amount, amount: 90_000n } }) });
+    expect(ruling).toMatchObject({ decision: 'deny', code: 'mandate.amount' });
+    const report = verifyBundle(text, TRUST);
+    expect(report).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'mandate.amount', settled: false } });
+    expect(whatOf(report, 'execution-decision')).toBe('not applicable: there is no execution');
+  });
+
+  it('holds for an agent that is not the authorised one: that is what was denied', async () => {
+    const { text } = await buildBundle(device, { mandate: (m) => ({ ...m, agent: { ...m.agent, manifestSha256: other } }) });
+    const report = verifyBundle(text, TRUST);
+    expect(report).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'mandate.agent_mismatch' } });
+    expect(whatOf(report, 'mandate-agent')).toContain('was not permitted for that');
+  });
+
+  it('holds for a changed agent, and says so', async () => {
+    const { text } = await buildBundle(device, { claims: (c) => ({ ...c, tree: { ...c.tree, sha256: other, drift: [{ path: 'agent.js', kind: 'changed', sha256: other }] } }) });
+    expect(verifyBundle(text, TRUST)).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'agent.version_not_authorised' } });
+  });
+
+  it('holds for evidence that no TPM signed: that is what was denied', async () => {
+    const { text } = await buildBundle(device, ATTACKS['attest-ak']['the signature is not by the key']);
+    const report = verifyBundle(text, TRUST);
+    expect(report).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'quote.signature', tier: null } });
+    expect(whatOf(report, 'attest-ak')).toContain('was not permitted for that');
+  });
+
+  it('holds while it waits for the user, and after she confirmed', async () => {
+    const above: Changes = { carrier: (c) => ({ ...c, rules: { ...c.rules, confirmAbove: 100n } }) };
+    expect(verifyBundle((await buildBundle(device, above)).text, TRUST)).toMatchObject({ ok: true, verdict: { decision: 'confirm', code: 'decision.above_confirm' } });
+    const report = verifyBundle((await buildBundle(device, { ...above, confirmed: true })).text, TRUST);
+    expect(report).toMatchObject({ ok: true, verdict: { decision: 'permit', settled: true } });
+    expect(whatOf(report, 'confirmation-intent')).toBe('');
+  });
+
+  it('does not excuse what the decision does not name', async () => {
+    const changes: Changes = { intent: (i) => ({ ...i, amount: { ...i.amount, amount: 90_000n } }), binding: (b) => ({ ...b, paymentSha256: other }) };
+    expect(verifyBundle((await buildBundle(device, changes)).text, TRUST).firstBroken).toBe('binding-intent');
+  });
+
+  it('is refused when a token was issued all the same', async () => {
+    const denied = await buildBundle(device, { intent: (i) => ({ ...i, amount: { ...i.amount, amount: 90_000n } }) });
+    const forged: Bundle = { ...denied.bundle, execution: honest.bundle.execution };
+    const { text } = await buildBundle(device, { bundle: () => forged });
+    expect(verifyBundle(text, TRUST).firstBroken).toBe('execution-decision');
+  });
+});
+
+describe('what is no bundle', () => {
+  it.each([['no JSON', '{'], ['a key twice', '{"v":"ari-bundle-1","v":"ari-bundle-1"}'], ['a float', '{"v":1.5}']])('throws for %s', (_, text) => {
+    expect(codeOf(() => verifyBundle(text, TRUST))).toMatch(/^(intake|money)\./);
+  });
+
+  it.each([
+    ['an unknown member', (b: object) => ({ ...b, extra: 1 }), 'mandate-agent'],
+    ['no policy', (b: object) => ({ ...b, policy: null }), 'decision-policy'],
+    ['an amount in words', (b: object) => ({ ...b, state: 'enough' }), 'decision-inputs'],
+    ['a broken evidence', (b: object) => ({ ...b, evidence: { platform: {} } }), 'binding-intent'],
+  ])('names an edge for %s, and holds in none', (_, change, edge) => {
+    const report = verifyBundle(JSON.stringify(change(JSON.parse(honest.text) as object)), TRUST);
+    expect(report).toMatchObject({ ok: false, firstBroken: edge, verdict: null });
+    expect(brokenEdges(report)).toEqual(EDGES);
+  });
+});
+
+it('the key of the agent signs nothing but the closed mandate', () => {
+  expect(TRUST.keys('user', AGENT_KEY.kid)).toBeUndefined();
+});
