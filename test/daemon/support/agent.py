@@ -59,9 +59,11 @@ def run(word, rest):
         ctypes.CDLL(rest)
         return 'mapped'
     if word == 'anonymous':
-        import mmap
-        global kept
-        kept = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        import ctypes
+        libc = ctypes.CDLL(None)
+        libc.mmap.restype = ctypes.c_void_p
+        readable_writable_executable, private_anonymous = 7, 0x22
+        assert libc.mmap(None, ctypes.c_size_t(4096), readable_writable_executable, private_anonymous, -1, 0)
         return 'mapped'
     os.set_inheritable(connection.fileno(), True)
     os.execv(rest or sys.executable, [rest or sys.executable, sys.argv[0], path, str(connection.detach())])
