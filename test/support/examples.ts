@@ -120,7 +120,7 @@ export const ear: Ear = {
   eatProfile: EAR_PROFILE, iss: VERIFIER, aud: VERIFIER, sub: ids.device, jti: 'ear-1', iat: NOW, exp: NOW + 60, earVerifierId: { developer: 'https://ari.example', build: 'ari-sidecar 0.1.0' },
   earStatus: 'affirming', cnf: { jkt: thumbprint(AGENT.jwk) },
   submods: {
-    platform: { earStatus: 'affirming', earTrustworthinessVector: { 'instance-identity': 2, hardware: 2 }, earAppraisalPolicyIds: ['policy-1'], eatNonce: NONCE, ariPlatform: { tier: 'T2', simulated: true, akName: hex(34), ekRoot: 'CN=Test root', firmware: 1n, resetCount: 1, restartCount: 0, clock: 123_456_789n, pcrBank: 'sha256', secureBoot: null, findings: [] } },
+    platform: { earStatus: 'affirming', earTrustworthinessVector: { 'instance-identity': 2, hardware: 2 }, earAppraisalPolicyIds: ['policy-1'], eatNonce: NONCE, ariPlatform: { tier: 'T2', simulated: true, akName: hex(34), ekRoot: 'CN=Test root', firmware: 1n, resetCount: 1, restartCount: 0, clock: 123_456_789n, pcrBank: 'sha256', secureBoot: false, findings: [] } },
     sidecar: { earStatus: 'affirming', earTrustworthinessVector: {}, earAppraisalPolicyIds: ['policy-1'], eatNonce: NONCE, ariSidecar: { version: '0.1.0', measuredBy: 'self' } },
     agent: { earStatus: 'warning', earTrustworthinessVector: { executables: 33 }, earAppraisalPolicyIds: ['policy-1'], eatNonce: NONCE, ariAgent: { agentId: 'example.shopper', version: '1.0.0', manifestSha256, agentSha256: agentHash(claims), mode: 'attach', findings: [{ code: 'agent.drift', message: 'a file of the agent is not that of the manifest: prompt.md' }] } },
   },

@@ -1,0 +1,50 @@
+/** Every object of the project with its shape and one example: what round-trip tests and golden files run over. */
+import type { Shape } from '../../../src/base/shape.js';
+import { authorityState, carrier, carrierRequest, carrierRules, userOrder } from '../../../src/objects/carrier.js';
+import { agentClaims } from '../../../src/objects/claims.js';
+import { confirmation, decision, policy } from '../../../src/objects/decision.js';
+import { deviceRecord } from '../../../src/objects/device.js';
+import { ear } from '../../../src/objects/ear.js';
+import { binding, evidence, logDelta, paymentEvidence, platformEvidence } from '../../../src/objects/evidence.js';
+import { intent } from '../../../src/objects/intent.js';
+import { depositLeaf } from '../../../src/objects/leaf.js';
+import { closedPayment, keyBinding, mandate, openPayment } from '../../../src/objects/mandate.js';
+import { agentManifest } from '../../../src/objects/manifest.js';
+import { executionToken, offlineAllowance, receipt } from '../../../src/objects/settlement.js';
+import { sha256 } from '../../../src/base/bytes.js';
+import * as e from '../../support/examples.js';
+
+export interface Sample { name: string; shape: Shape<unknown>; value: unknown }
+const sample = <T>(name: string, shape: Shape<T>, value: T): Sample => ({ name, shape: shape as Shape<unknown>, value });
+const digest = sha256('example disclosure');
+
+export const SAMPLES: Sample[] = [
+  sample('intent', intent, e.intent),
+  sample('agent-manifest', agentManifest, e.manifest),
+  sample('mandate', mandate, { ...e.mandate, vct: 'tag:ari.example,2026:mandate:1', delegatePayload: [{ '...': digest }], _sdAlg: 'sha-256' }),
+  sample('open-payment', openPayment, e.openPayment),
+  sample('closed-payment', closedPayment, e.closedPayment),
+  sample('key-binding', keyBinding, { iat: e.NOW, aud: e.VERIFIER, nonce: e.NONCE, sdHash: digest, _sdAlg: 'sha-256', delegatePayload: [{ '...': digest }] }),
+  sample('carrier', carrier, e.carrier),
+  sample('carrier-rules', carrierRules, e.rules),
+  sample('carrier-request', carrierRequest, e.carrierRequest),
+  sample('user-order', userOrder, e.userOrder),
+  sample('authority-state', authorityState, e.state),
+  sample('binding', binding, e.binding),
+  sample('agent-claims', agentClaims, e.claims),
+  sample('log-delta', logDelta, e.log),
+  sample('platform-evidence', platformEvidence, e.platform),
+  sample('payment-evidence', paymentEvidence, e.payment),
+  sample('evidence', evidence, e.evidence),
+  sample('device-record', deviceRecord, e.device),
+  sample('ear', ear, e.ear),
+  sample('policy', policy, e.policy),
+  sample('decision', decision, e.decision),
+  sample('confirmation', confirmation, e.confirmation),
+  sample('execution-token', executionToken, e.execution),
+  sample('receipt', receipt, e.receipt),
+  sample('offline-allowance', offlineAllowance, e.offline),
+  sample('leaf-decision', depositLeaf, e.decisionLeaf),
+  sample('leaf-result', depositLeaf, e.resultLeaf),
+  sample('leaf-event', depositLeaf, e.eventLeaf),
+];
