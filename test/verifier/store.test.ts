@@ -6,6 +6,11 @@ import Libsql from 'libsql';
 import { openStore } from '../../verifier/store/store.js';
 import type { SqlRow, TestDatabase } from './store/bench.js';
 import { decideSuite } from './store/decide.suite.js';
+import { delegationSuite } from './store/delegation.suite.js';
+import { depositSuite } from './store/deposit.suite.js';
+import { enrolmentSuite } from './store/enrolment.suite.js';
+import { freshnessSuite } from './store/freshness.suite.js';
+import { settlementSuite } from './store/settlement.suite.js';
 
 async function sqlite(): Promise<TestDatabase> {
   const dir = await mkdtemp(join(tmpdir(), 'ari-store-'));
@@ -23,4 +28,4 @@ async function sqlite(): Promise<TestDatabase> {
   };
 }
 
-decideSuite(sqlite);
+for (const suite of [enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite]) suite(sqlite);

@@ -7,7 +7,7 @@ import { adjudicate, build, carrierInput, decisionOf, enrolDevice, headAt, leaf,
 const RETRY = { ok: false, retry: true };
 const no = (code: string) => ({ ok: false, retry: false, code });
 
-export const decideSuite = (make: MakeDatabase): void => describe('decide', () => {
+export const decideSuite = (make: MakeDatabase) => describe('decide', () => {
   const world = useWorld(make);
   /** Everything a decision may write, to see that a refused one wrote nothing. */
   const everything = () => world.db.sql(`SELECT (SELECT count(*) FROM used_nonces) a, (SELECT count(*) FROM payments) b, (SELECT count(*) FROM attempts) c, (SELECT count(*) FROM reservations) d,
