@@ -1,6 +1,7 @@
 /** Public areas to create keys and indices from: TCG EK Credential Profile 2.5 annex B, and an attestation key that signs only what the TPM made. */
 import { policies } from './policies.js';
-import { nvAttributes, type NvPublic, objectAttributes, type Public } from './structures/index.js';
+import { nvAttributes, type NvPublic, objectAttributes, Public, type PublicInput } from './structures/index.js';
+import { encode } from './wire/codec.js';
 
 const NONE = Buffer.alloc(0);
 const EK = ['fixedTPM', 'fixedParent', 'sensitiveDataOrigin', 'adminWithPolicy', 'restricted', 'decrypt'] as const;
@@ -43,6 +44,12 @@ export const templates = {
     parameters: { symmetric: aes128, scheme: none, curveID: 'p256', kdf: none }, unique: { x: Buffer.alloc(32), y: Buffer.alloc(32) },
   },
 } as const satisfies Record<string, Public>;
+
+/** Is `publicArea` what a TPM makes from `template`: equal in everything but the public numbers? What a verifier asks of an EK and of an AK before it trusts either. */
+export function matchesTemplate(publicArea: PublicInput, template: Public): boolean {
+  if (publicArea.type !== template.type) return false;
+  return encode(Public, { ...publicArea, unique: template.unique } as Public).equals(encode(Public, template));
+}
 
 /** Where an endorsement key's certificate is, by template. */
 export const EK_CERTIFICATE_INDEX = { ekRsa2048: 0x01c00002, ekP256: 0x01c0000a, ekP384: 0x01c00016 } as const;

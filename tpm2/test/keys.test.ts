@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { algOf, handleType, nameOf, nvNameOf, p1363Of, publicFromKey, publicKeyOf, qualifiedName, registerPublic, RH, type Signature, templates, verifySignature, WireError, written, policies } from '../src/index.js';
+import { algOf, handleType, matchesTemplate, nameOf, nvNameOf, p1363Of, publicFromKey, publicKeyOf, qualifiedName, registerPublic, RH, type Signature, templates, verifySignature, WireError, written, policies } from '../src/index.js';
 
 const message = Buffer.from('what was signed');
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -53,6 +53,15 @@ describe('keys', () => {
     for (const [key, template] of [[ec.publicKey, templates.akP256], [rsa.publicKey, templates.akRsa2048]] as const) {
       expect(publicKeyOf(publicFromKey(key, template)).equals(key)).toBe(true);
     }
+  });
+  it('match their template in everything but the public numbers', () => {
+    const ak = publicFromKey(ec.publicKey, templates.akP256);
+    expect(matchesTemplate(ak, templates.akP256)).toBe(true);
+    for (const bit of ['restricted', 'fixedTPM', 'fixedParent', 'sensitiveDataOrigin', 'sign', 'noDA', 'decrypt', 'x509sign'] as const) {
+      expect(matchesTemplate({ ...ak, objectAttributes: { ...ak.objectAttributes, [bit]: !ak.objectAttributes[bit] } }, templates.akP256), bit).toBe(false);
+    }
+    expect(matchesTemplate({ ...ak, authPolicy: policies.PolA }, templates.akP256)).toBe(false);
+    expect(matchesTemplate(publicFromKey(rsa.publicKey, templates.akRsa2048), templates.akP256)).toBe(false);
   });
   it('that do not fit are refused', () => {
     expect(() => publicFromKey(rsa.publicKey, templates.akP256)).toThrow(TypeError);

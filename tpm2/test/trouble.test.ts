@@ -222,7 +222,7 @@ describe('answers that are none', () => {
     const ask = t.encodeCommand({ row: t.GetCapability as t.Command, handles: [], sessions: [], params: { capability: 'tpmProperties', property: 0x100, propertyCount: 6 } });
     const real = await exchange(swtpm.spec, ask);
     const wire = new Tapped(await t.openChannel(swtpm.spec));
-    const tpm = new t.Tpm(wire, 5);
+    const tpm = new t.Tpm(wire);
     const run = async (bytes: Buffer): Promise<unknown> => {
       wire.onResponse = () => bytes;
       return await tpm.run(t.GetCapability, {}, { capability: 'tpmProperties', property: 0x100, propertyCount: 6 }).catch((cause: unknown) => cause);
