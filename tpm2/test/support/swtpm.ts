@@ -1,6 +1,6 @@
 /**
  * A software TPM for tests: manufactured with its own certificate authority in a directory of its own, started, reset, hung and killed at will.
- * Needs Debian's `swtpm` and `swtpm-tools` (swtpm_setup, swtpm_localca). Nothing outside the directory is read or written, so any number may run
+ * Needs Debian's `swtpm` and `swtpm-tools` (swtpm_setup, swtpm_localca), and setpriv of util-linux. Nothing outside the directory is read or written, so any number may run
  * side by side. A server takes one client at a time: a second connection is answered when the first closes.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -116,7 +116,8 @@ async function serve(dir: string, port: number | undefined): Promise<ChildProces
   const socket = join(dir, 's');
   await Promise.all([rm(socket, { force: true }), rm(`${socket}.ctrl`, { force: true })]);
   const where = port === undefined ? `type=unixio,path=${socket},mode=0600` : `type=tcp,port=${port}`;
-  const child = spawn('swtpm', ['socket', '--tpm2', '--tpmstate', `dir=${dir}`, '--server', where, '--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`,
+  // Dies with us, however we die: a killed test run leaves no servers behind.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${dir}`, '--server', where, '--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`,
     '--flags', 'not-need-init,startup-clear', '--log', `file=${dir}/log,truncate`], { stdio: ['ignore', 'ignore', 'ignore'] });
   child.unref();
   const to = port === undefined ? { path: socket } : { port, host: '127.0.0.1' };
