@@ -23,6 +23,6 @@ export class Counter {
   /** One more, certified. */
   async next(qualifyingData: Uint8Array): Promise<Attestation> {
     await this.index.write(NV_Increment, {});
-    return this.index.certify(qualifyingData);
+    return (await this.index.certify(qualifyingData)).attestation;
   }
 }

@@ -1,7 +1,7 @@
 /** A TPM that is there: identity, register, counter and log, opened in the order in which each needs the one before. */
 import { ReadPublic, type Tpm, TpmError, connect } from '@ari-sidecar/tpm2';
 import { join } from 'node:path';
-import { type Fault, fault } from '../../src/base/fault.js';
+import { Fault, fault } from '../../src/base/fault.js';
 import { readPrivate } from '../state.js';
 import { Counter } from './counter.js';
 import { readCertificate } from './endorsement.js';
@@ -52,7 +52,8 @@ export class Device {
   }
 
   /**
-   * Work that a stranger may have disturbed by undefining the register: when the TPM refuses, log and register are made equal and it is tried once more.
+   * Work that a stranger may have disturbed by undefining the register: when the TPM refuses or the register holds something else, log and register are
+   * made equal and it is tried once more.
    * @throws Fault tpm.reset when a new epoch must begin first
    */
   onRegister<T>(work: () => Promise<T>): Promise<T> {
@@ -60,7 +61,8 @@ export class Device {
       try {
         return await work();
       } catch (error) {
-        if (!(error instanceof TpmError)) throw error;
+        const disturbed = error instanceof TpmError || (error instanceof Fault && error.code === 'register.value');
+        if (!disturbed) throw error;
         if (!(await this.settle())) throw fault('tpm.reset');
         return work();
       }

@@ -7,15 +7,17 @@ import { randomBytes } from 'node:crypto';
 import { type Sha256, toB64u } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
 import { type Json, canonical } from '../../src/base/json.js';
+import { type Of, count, decode, encode, record } from '../../src/base/shape.js';
 import type { LogKind } from '../../src/names.js';
-import type { LogContent, LogDelta, LogEntry } from '../../src/objects/evidence.js';
+import type { Attestation, LogContent, LogDelta, LogEntry } from '../../src/objects/evidence.js';
 import { REGISTER_ZERO, bootAnchorContent, entryDigest, epochOf, extend, logEntry, readAnchor, readEntry } from '../../attest/log.js';
 import type { LogFile } from './logfile.js';
 import type { Register } from './register.js';
 import type { Log } from './types.js';
 
 /** (resetCount, restartCount): moves whenever the register may have been cleared. */
-export interface Boot { resetCount: number; restartCount: number }
+const bootShape = record({ resetCount: count, restartCount: count });
+export type Boot = Of<typeof bootShape>;
 
 export async function readBoot(tpm: Tpm): Promise<Boot> {
   const { clockInfo: { resetCount, restartCount } } = (await tpm.run(ReadClock, {}, {})).currentTime;
@@ -37,6 +39,8 @@ export class Measurements {
   /** The latest data of each subject of this epoch, canonical. */
   readonly #latest = new Map<string, string>();
   #begun = false;
+  /** What the register holds when it holds this log, lower-case hex. */
+  #value = REGISTER_ZERO;
 
   /** `register` null: tier T1, the log is vouched for by nothing but its hash in the binding. `nvIndex`: the handle that records name. */
   constructor(tpm: Tpm, file: LogFile, register: Register | null, nvIndex: number, log: Log) {
@@ -48,21 +52,25 @@ export class Measurements {
   }
 
   /**
-   * Makes register and log equal, or finds that a new epoch must begin.
+   * Makes register and log equal, or finds that a new epoch must begin. A register that outlived a change of boot (the machine was suspended) is
+   * followed by a `separator` that names the present boot: should a stranger empty it later, it is known to have been whole in this one.
    * @returns true when the epoch of the log goes on
    */
   async settle(): Promise<boolean> {
     const { entries } = this.#file;
-    this.#begun = entries.length > 0 && (await this.#goesOn(entries));
-    this.#latest.clear();
-    if (this.#begun) entries.forEach((entry, n) => this.#remember(entry, n));
-    return this.#begun;
+    const boot = await readBoot(this.#tpm);
+    this.#begun = entries.length > 0 && (await this.#goesOn(entries, boot));
+    this.#forget();
+    if (!this.#begun) return false;
+    entries.forEach((entry, n) => this.#remember(entry, n));
+    if (!sameBoot(lastBoot(entries), boot)) await this.append('separator', encode(bootShape, boot) as Record<string, Json>);
+    return true;
   }
 
-  async #goesOn(entries: readonly LogEntry[]): Promise<boolean> {
+  async #goesOn(entries: readonly LogEntry[], boot: Boot): Promise<boolean> {
     const value = this.#register && (await this.#register.read());
     if (value === null) {
-      if (!sameBoot(readAnchor(entries[0]), await readBoot(this.#tpm))) return false;
+      if (!sameBoot(lastBoot(entries), boot)) return false;
       if (this.#register) await this.#replace(this.#register, entries, 'it was empty in the middle of its epoch');
       return true;
     }
@@ -95,7 +103,8 @@ export class Measurements {
     if (this.#register && (await this.#register.index.isWritten()) !== false) await this.#abandon(this.#register);
     await this.#file.restart(first);
     await this.#extend([first]);
-    this.#latest.clear();
+    this.#forget();
+    this.#remember(first, 0);
     this.#begun = true;
   }
 
@@ -109,7 +118,13 @@ export class Measurements {
     this.#remember(entry, n);
   }
 
+  #forget(): void {
+    this.#latest.clear();
+    this.#value = REGISTER_ZERO;
+  }
+
   #remember(entry: LogEntry, n: number): void {
+    this.#value = extend(this.#value, entryDigest(entry));
     const { kind, data } = readEntry(entry, n);
     this.#latest.set(subject(kind, data), canonical(data));
   }
@@ -125,9 +140,25 @@ export class Measurements {
     return this.#begun ? `epoch ${this.head().epoch}, ${this.head().n} records` : 'waits for the verifier to begin the log of this boot';
   }
 
+  /** The records from one on; none when there are not so many. */
   delta(from: number): LogDelta {
-    return { epoch: this.head().epoch, from, entries: this.#file.entries.slice(from) };
+    const { epoch, n } = this.head();
+    return { epoch, from: Math.min(from, n), entries: this.#file.entries.slice(from) };
   }
+
+  /** The register, certified to hold this log; null without one. @throws Fault register.value */
+  async certify(qualifyingData: Uint8Array): Promise<Attestation | null> {
+    return this.#register && this.#register.certify(qualifyingData, this.#value);
+  }
+}
+
+/** The boot in which the log was last seen whole: its anchor's, or its latest separator's. */
+function lastBoot(entries: readonly LogEntry[]): Boot {
+  for (let n = entries.length - 1; n > 0; n--) {
+    const { kind, data } = readEntry(entries[n]!, n);
+    if (kind === 'separator') return decode(bootShape, data, 'separator');
+  }
+  return readAnchor(entries[0]);
 }
 
 /** How many records replay to this value of the register; null when no number does. */

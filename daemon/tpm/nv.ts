@@ -3,7 +3,7 @@
  * local process under the same Name; a policy is part of the Name.
  */
 import {
-  type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, Signature, type Tpm, encode, nvNameOf, policySecretDigest,
+  Attest, type AttestOf, type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, Signature, type Tpm, decode, encode, nvNameOf, policySecretDigest,
   written,
 } from '@ari-sidecar/tpm2';
 import { toB64u } from '../../src/base/bytes.js';
@@ -30,6 +30,9 @@ export const withAkPolicy = <T>({ tpm, ak }: Pick<NvRoom, 'tpm' | 'ak'>, use: (s
 
 /** The two byte strings of an attestation command as evidence carries them. */
 export const attestationOf = (attest: Uint8Array, signature: Signature): Attestation => ({ attest: toB64u(attest), signature: toB64u(encode(Signature, signature)) });
+
+/** A certification, and what it certifies. */
+export interface Certified { readonly attestation: Attestation; readonly contents: Buffer }
 
 /** The public areas that one purpose may have, best first: some TPMs have no room for the best. */
 export type Variants = (handle: number, policy: Buffer) => NvPublic[];
@@ -92,11 +95,12 @@ export class OwnIndex {
   }
 
   /** TPM2_NV_Certify of the whole contents: an attest of type 8014 from offset 0. */
-  async certify(qualifyingData: Uint8Array): Promise<Attestation> {
+  async certify(qualifyingData: Uint8Array): Promise<Certified> {
     const nvIndex: Entity = { handle: this.handle, name: nvNameOf(this.writtenPublic) };
     const handles = { signHandle: this.#room.ak, authHandle: nvIndex, nvIndex };
     const answer = await this.#room.tpm.run(NV_Certify, handles, { qualifyingData, inScheme: { scheme: 'null' }, size: this.publicArea.dataSize, offset: 0 });
-    return attestationOf(answer.certifyInfo, answer.signature);
+    const { attested } = decode(Attest, answer.certifyInfo) as AttestOf<'nv'>;
+    return { attestation: attestationOf(answer.certifyInfo, answer.signature), contents: attested.nvContents };
   }
 }
 

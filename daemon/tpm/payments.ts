@@ -7,7 +7,6 @@ import type { Identity } from './identity.js';
 import type { Measurements } from './measurements.js';
 import { attestationOf } from './nv.js';
 import type { Bank } from './pcrs.js';
-import type { Register } from './register.js';
 import type { Sequence } from './sequence.js';
 import type { ProofParts } from './types.js';
 
@@ -18,7 +17,6 @@ export interface PaymentRoom {
   readonly tpm: Tpm;
   readonly identity: Identity;
   readonly bank: Bank;
-  readonly register: Register | null;
   readonly measurements: Measurements;
   readonly sequence: Sequence;
 }
@@ -28,18 +26,19 @@ export interface PaymentRoom {
  * The caller keeps the log still meanwhile: what is certified must be what the bindings name.
  */
 export async function provePayments(room: PaymentRoom, all: readonly ProofParts[]): Promise<PaymentEvidence[]> {
-  const { measurements, register } = room;
+  const { measurements } = room;
   const log = measurements.head();
   const first = await room.sequence.take(all.length);
   const bindings = all.map(({ logFrom: _, ...parts }, i) => bindingFor({ ...parts, log, seq: first + i, ctr: null }));
   const { root, paths } = batchOf(bindings);
-  const attestation = await sign(room, paymentQualifyingData(root));
-  const carrier = register ? 'register' : 'quote';
-  return all.map(({ agent, logFrom }, i) => paymentEvidenceOf({ binding: bindings[i]!, batch: paths[i]!, log: measurements.delta(logFrom), agent, carrier, attestation }));
+  const data = paymentQualifyingData(root);
+  const certified = await measurements.certify(data);
+  const signed = { carrier: certified ? 'register' : 'quote', attestation: certified ?? (await quoteNothing(room, data)) } as const;
+  return all.map(({ agent, logFrom }, i) => paymentEvidenceOf({ binding: bindings[i]!, batch: paths[i]!, log: measurements.delta(logFrom), agent, ...signed }));
 }
 
-async function sign({ tpm, identity, bank, register }: PaymentRoom, qualifyingData: Uint8Array): Promise<Attestation> {
-  if (register) return register.index.certify(qualifyingData);
+/** A quote of no PCRs: its signature, clock and qualifying data are what is wanted. The platform part has the PCRs. */
+async function quoteNothing({ tpm, identity, bank }: PaymentRoom, qualifyingData: Uint8Array): Promise<Attestation> {
   const { quoted, signature } = await tpm.run(Quote, { signHandle: identity.ak }, { qualifyingData, inScheme: { scheme: 'null' }, PCRselect: selectPcrs(bank, []) });
   return attestationOf(quoted, signature);
 }

@@ -5,9 +5,9 @@ import { fault } from '../../src/base/fault.js';
 import { type PlatformBinding, type PlatformEvidence, platformQualifyingData } from '../../src/objects/evidence.js';
 import type { Counter } from './counter.js';
 import type { Identity } from './identity.js';
+import type { Measurements } from './measurements.js';
 import { attestationOf } from './nv.js';
 import { type Bank, type ChangeDetector, type Reading, readPcrs } from './pcrs.js';
-import type { Register } from './register.js';
 
 /** Quotes that may be overtaken by an extend before the platform counts as too restless to be quoted. */
 const TRIES = 8;
@@ -16,7 +16,7 @@ export interface PlatformRoom {
   readonly tpm: Tpm;
   readonly identity: Identity;
   readonly bank: Bank;
-  readonly register: Register | null;
+  readonly measurements: Measurements;
   readonly counter: Counter | null;
   readonly changes: ChangeDetector;
 }
@@ -24,9 +24,9 @@ export interface PlatformRoom {
 /** @param count certify the counter too, one higher: at connection */
 export async function platformEvidenceOf(room: PlatformRoom, binding: PlatformBinding, pcrs: readonly number[], count: boolean): Promise<PlatformEvidence> {
   const quote = await quotePlatform(room, binding, pcrs);
-  const register = await room.register?.index.certify(platformQualifyingData('register', binding));
+  const register = await room.measurements.certify(platformQualifyingData('register', binding));
   const counter = count ? await room.counter?.next(platformQualifyingData('counter', binding)) : undefined;
-  return { binding, quote, register: register ?? null, counter: counter ?? null, boot: null, ima: null };
+  return { binding, quote, register, counter: counter ?? null, boot: null, ima: null };
 }
 
 /** The quote and the values that it covers. A value that changed between reading and quoting is read again: a pair that does not fit is never sent. @throws Fault tpm.busy */

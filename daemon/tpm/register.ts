@@ -4,6 +4,8 @@
  * authorisation can undefine it. That is seen, and healed by replay of the log.
  */
 import { NV_Extend, NV_Read, RC, registerPublic } from '@ari-sidecar/tpm2';
+import { fault } from '../../src/base/fault.js';
+import type { Attestation } from '../../src/objects/evidence.js';
 import { answered } from './faults.js';
 import { type NvRoom, OwnIndex } from './nv.js';
 
@@ -31,6 +33,16 @@ export class Register {
       if (answered(error, RC.NV_UNINITIALIZED, RC.HANDLE)) return null;
       throw error;
     }
+  }
+
+  /**
+   * Certified, and holding what the log gives: a register that a stranger made anew takes further digests without a word.
+   * @throws Fault register.value when it holds anything else
+   */
+  async certify(qualifyingData: Uint8Array, value: string): Promise<Attestation> {
+    const { attestation, contents } = await this.index.certify(qualifyingData);
+    if (contents.toString('hex') !== value) throw fault('register.value');
+    return attestation;
   }
 
   async extend(digests: readonly Uint8Array[]): Promise<void> {
