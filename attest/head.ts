@@ -6,7 +6,7 @@ import type { Sha256 } from '../src/base/bytes.js';
 import { fault } from '../src/base/fault.js';
 import { stringify } from '../src/base/shape.js';
 import { type LogDelta, type LogEntry, logEntry } from '../src/objects/evidence.js';
-import { type BootAnchor, REGISTER_ZERO, entryDigest, epochOf, extend, readAnchor, readEntry } from './log.js';
+import { type BootAnchor, REGISTER_ZERO, entryDigest, epochOf, extend, readAnchor, readEntry, replay } from './log.js';
 import type { LogHead, LogRow } from './types.js';
 
 /** A TPM's boot: resetCount first, then restartCount, which falls to 0 with every reset. */
@@ -50,15 +50,17 @@ function continueEpoch(head: LogHead, { epoch, from, entries }: LogDelta): Exten
   if (epoch !== head.epoch) throw fault('log.fork', { n: 0 });
   if (from > head.nextN) throw fault('log.gap', { from, known: head.nextN });
   if (from + entries.length < head.nextN) throw fault('log.truncated', { seen: from + entries.length, last: head.nextN });
-  if (from === 0) assertSameHistory(head, entries);
-  const fresh = entries.slice(head.nextN - from);
+  const known = entries.slice(0, head.nextN - from);
+  known.forEach((entry, i) => readEntry(entry, from + i));
+  if (from === 0) assertSameHistory(head, known);
+  const fresh = entries.slice(known.length);
   const register = registers(fresh, head.nextN, head.register).at(-1) ?? head.register;
   return { head: { ...head, nextN: head.nextN + fresh.length, register }, rows: fresh.map((entry, i) => rowOf(entry, head.nextN + i)), anchor: null };
 }
 
-function assertSameHistory(head: LogHead, entries: readonly LogEntry[]): void {
-  assertEpoch(head.epoch, entries[0]!);
-  if (registers(entries.slice(0, head.nextN), 0, REGISTER_ZERO).at(-1) !== head.register) throw fault('log.fork', { n: head.nextN - 1 });
+function assertSameHistory(head: LogHead, known: readonly LogEntry[]): void {
+  assertEpoch(head.epoch, known[0]!);
+  if (replay(known) !== head.register) throw fault('log.fork', { n: head.nextN - 1 });
 }
 
 function assertEpoch(epoch: Sha256, first: LogEntry): void {

@@ -1,6 +1,8 @@
 /** Certified NV contents: the measurement register and the counter. The whole index, from its start, under its enrolled Name. */
-import type { AttestOf } from '@ari-sidecar/tpm2';
+import { type AttestOf, nvNameOf, policySecretDigest, registerPublic, written } from '@ari-sidecar/tpm2';
 import { fault } from '../../src/base/fault.js';
+import type { DeviceRecord } from '../../src/objects/device.js';
+import type { LogEntry } from '../../src/objects/evidence.js';
 
 type Certified = AttestOf<'nv'>['attested'];
 
@@ -27,4 +29,17 @@ export function readCounter(certified: Certified, name: string | null, last: big
   const seen = certified.nvContents.readBigUInt64BE();
   if (last !== null && seen <= last) throw fault('ctr.not_increased', { seen, last });
   return seen;
+}
+
+/**
+ * A record's `nv_index` is outside its digest: it must be the handle inside the enrolled register's Name. At tier T1 there is no register to name.
+ * @throws Fault log.entry
+ */
+export function assertLogIndex(entries: readonly LogEntry[], { registerName, akName }: DeviceRecord): void {
+  const [first] = entries;
+  if (first === undefined || registerName === null) return;
+  const policy = policySecretDigest(Buffer.from(akName, 'hex'));
+  const names = [true, false].map((orderly) => nvNameOf(written(registerPublic(Number.parseInt(first.nvIndex, 16), policy, { orderly }))).toString('hex'));
+  const foreign = names.includes(registerName) ? entries.find(({ nvIndex }) => nvIndex !== first.nvIndex) : first;
+  if (foreign !== undefined) throw fault('log.entry', { n: foreign.recnum, what: 'it is of another index than the enrolled register' });
 }

@@ -13,7 +13,7 @@ import { type EnrolledKey, authenticate } from './attest.js';
 import { type ClockInfo, assertForward, assertFresh, assertSequence } from './clock.js';
 import { enrolledKey } from './device.js';
 import { appraisePlatform, assertFirmware, platformClaims, policyFindings, tierOf } from './platform.js';
-import { assertRegister } from './nv.js';
+import { assertLogIndex, assertRegister } from './nv.js';
 import { type Judged, Refusal, untilRefused } from './refusal.js';
 import { BROKEN_VECTOR, inOrder, submodule, worst } from './status.js';
 
@@ -40,6 +40,7 @@ function provePayment(input: PaymentInput): Proven {
   assertFirmware(attest.firmwareVersion, record);
   const platform = provenPlatform(input);
   assertFresh(platform, attest.clockInfo, policy.platformMaxAgeMs);
+  assertLogIndex(payment.log.entries, record);
   const log = extendHead(device.head ?? headOf(input), payment.log);
   assertBoot(log, attest.clockInfo, device.latest);
   if (attest.type === 'nv') assertRegister(attest.attested, record.registerName, log.head.register);

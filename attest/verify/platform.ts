@@ -12,7 +12,7 @@ import type { Advance, KnownDevice, PlatformAppraisal, PlatformInput, PlatformRe
 import { type EnrolledKey, authenticate } from './attest.js';
 import { type ClockInfo, assertForward, assertSameBoot } from './clock.js';
 import { enrolledKey } from './device.js';
-import { assertRegister, readCounter } from './nv.js';
+import { assertLogIndex, assertRegister, readCounter } from './nv.js';
 import { assertPcrs } from './pcrs.js';
 import { untilRefused } from './refusal.js';
 import { BROKEN_VECTOR, submodule } from './status.js';
@@ -36,6 +36,7 @@ function provePlatform({ evidence, log, nonce, aud, device, policy, connection }
   assertForward(quote.clockInfo, device.clock);
   assertFirmware(quote.firmwareVersion, record);
   assertPcrs(quote.attested, evidence.quote, policy.pcrs, ak.scheme.hash);
+  assertLogIndex(log.entries, record);
   const extended = extendHead(device.head, log);
   assertBoot(extended, quote.clockInfo, device.latest);
   const register = proveRegister(ak, evidence, device, quote.clockInfo, extended, connection);

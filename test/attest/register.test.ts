@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/bytes.js';
 import type { AttestKind } from '../../src/names.js';
 import type { DeviceRecord } from '../../src/objects/device.js';
-import { type PlatformEvidence, platformQualifyingData } from '../../src/objects/evidence.js';
+import { type LogEntry, type PlatformEvidence, platformQualifyingData } from '../../src/objects/evidence.js';
 import { extendHead } from '../../attest/head.js';
 import { logEntry } from '../../attest/log.js';
 import type { DeviceClock, KnownDevice, PlatformResult } from '../../attest/types.js';
@@ -33,7 +33,6 @@ describe('the register', () => {
 
   it('is the enrolled index: the counter in its place is refused', async () => {
     expect(refusal({ evidence: { ...good, register: await device.certify('counter', quoted('register')) } })).toBe('register.name');
-    expect(refusal({ device: device.known({ record: record({ registerName: device.record.value.counterName }) }) })).toBe('register.name');
   });
 
   it('is certified whole: a genuine attestation of a part is refused', async () => {
@@ -71,6 +70,12 @@ describe('the counter', () => {
 });
 
 describe('the log of a platform', () => {
+  it('is of the enrolled register: records of another index are refused', () => {
+    const [first, ...rest] = device.log as [LogEntry, ...LogEntry[]];
+    expect(refusal({ log: { ...device.delta(), entries: [first, ...rest.map((entry) => ({ ...entry, nvIndex: '01d10301' }))] } })).toBe('log.entry');
+    expect(refusal({ log: { ...device.delta(), entries: device.log.map((entry) => ({ ...entry, nvIndex: '01d10301' })) } })).toBe('log.entry');
+  });
+
   const known = (n: number): KnownDevice => {
     const { head } = extendHead(null, { ...device.delta(), entries: device.log.slice(0, n) });
     return device.known({ head, latest: head });

@@ -1,0 +1,15 @@
+/**
+ * Verification for relying parties, `ari-sidecar/attest`: nothing in here opens a file or a socket, and no certificate parser is loaded. Time, policy and
+ * trusted keys are arguments.
+ */
+export type {
+  Advance, DeviceClock, ExpectedBinding, KnownDevice, LogHead, LogRow, PaymentInput, PaymentResult, PlatformAppraisal, PlatformInput, PlatformResult, Submodule,
+} from './types.js';
+export { appraisePayment, appraisePlatform, earOf, EAR_LIFE_S, type EarInput, decodePlatformAppraisal, encodePlatformAppraisal } from './verify/index.js';
+export { type BundleReport, type EdgeResult, type Verdict, verifyBundle } from './bundle.js';
+export { compareWithManifest } from './manifest.js';
+export { extendHead, type Extended } from './head.js';
+export { batchOf, rootFrom } from './batch.js';
+export { type KeyFinder, type Verified, open } from '../src/objects/signed.js';
+export { Fault, type Finding } from '../src/base/fault.js';
+export { CODES, type Code } from '../src/codes.js';
