@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { openStore } from '../../verifier/store/store.js';
 import type { SqlRow, TestDatabase } from './store/bench.js';
+import { crashSuite } from './store/crash.suite.js';
 import { decideSuite } from './store/decide.suite.js';
 import { delegationSuite } from './store/delegation.suite.js';
 import { depositSuite } from './store/deposit.suite.js';
 import { enrolmentSuite } from './store/enrolment.suite.js';
 import { freshnessSuite } from './store/freshness.suite.js';
+import { raceSuite } from './store/race.suite.js';
+import { schemaSuite } from './store/schema.suite.js';
 import { settlementSuite } from './store/settlement.suite.js';
 
 async function sqlite(): Promise<TestDatabase> {
@@ -28,4 +31,4 @@ async function sqlite(): Promise<TestDatabase> {
   };
 }
 
-for (const suite of [enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite]) suite(sqlite);
+for (const suite of [schemaSuite, enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite, raceSuite, crashSuite]) suite(sqlite);

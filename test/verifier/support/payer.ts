@@ -1,7 +1,7 @@
 /** A device with an agent and a user who pays: enrolled over the real link, with a carrier, money in it and a mandate. */
 import { randomBytes } from 'node:crypto';
 import { sha256, type Sha256, toB64u } from '../../../src/base/bytes.js';
-import { type Signer, thumbprint } from '../../../src/base/jws.js';
+import { type Signer, thumbprint, verifyKey } from '../../../src/base/jws.js';
 import type { LinkBody } from '../../../src/link.js';
 import { CARRIER_REQUEST, type CarrierRequest, type CarrierRules, rulesHash, USER_ORDER, type UserOrder } from '../../../src/objects/carrier.js';
 import { CONFIRMATION, type Confirmation } from '../../../src/objects/decision.js';
@@ -41,7 +41,7 @@ export class TestPayer {
   private constructor(service: TestService, device: TestDevice) {
     this.service = service;
     this.device = device;
-    this.manifest = open(AGENT_MANIFEST, seal(AGENT_MANIFEST, MANIFEST, PUBLISHER), () => ({ kid: PUBLISHER.kid, jwk: PUBLISHER.jwk, jkt: '', key: keyOf(PUBLISHER) }));
+    this.manifest = open(AGENT_MANIFEST, seal(AGENT_MANIFEST, MANIFEST, PUBLISHER), () => verifyKey(PUBLISHER.jwk, PUBLISHER.kid));
   }
 
   static async start(deps: VerifierDeps = {}): Promise<TestPayer> {
@@ -113,6 +113,7 @@ export class TestPayer {
   async reconnect(): Promise<LinkBody<'welcome'>> {
     this.link.close();
     const nonce = await this.greet();
+    await this.device.increment();
     this.platform = await this.device.platform({ nonce, aud: ISSUER });
     const answer = await this.link.ask('platform', { evidence: this.platform, log: this.device.delta() });
     if (answer.type !== 'welcome') throw new Error(JSON.stringify(answer.body));
@@ -186,6 +187,3 @@ export class TestPayer {
     return seal(USER_ORDER, { jti, sub: this.userId, iat: nowS(), exp: nowS() + 60, action, subject }, this.user);
   }
 }
-
-import { createPublicKey } from 'node:crypto';
-const keyOf = ({ jwk }: Signer) => createPublicKey({ key: jwk, format: 'jwk' });
