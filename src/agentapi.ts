@@ -16,7 +16,10 @@ export const idempotencyKey = z.string().min(1).max(255).regex(/^[\x21-\x7e]+$/,
 
 const code = z.string().refine(isCode) as z.ZodType<Code, string>;
 
-/** One payment as its agent sees it. `ms` is the time each stage took, by name of the stage. */
+/** Milliseconds by name of a stage. Decimal text on the wire: no JSON of the project holds a fraction. */
+export const stageTimes = z.record(z.string().max(32), z.codec(z.string().regex(/^[0-9]{1,12}\.[0-9]{3}$/), z.number().min(0), { decode: Number, encode: (ms) => ms.toFixed(3) }));
+
+/** One payment as its agent sees it. `ms` is the time each stage took, by its name. */
 export const paymentView = record({
   paymentId: id('pay'),
   state: z.enum(PAYMENT_STATES),
@@ -29,7 +32,7 @@ export const paymentView = record({
   tier: z.enum(TIERS).nullable(),
   receipt: token().nullable(),
   confirmUrl: url.nullable(),
-  ms: z.record(z.string().max(32), z.number().min(0)),
+  ms: stageTimes,
 });
 export type PaymentView = Of<typeof paymentView>;
 
