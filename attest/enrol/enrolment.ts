@@ -38,7 +38,7 @@ export function checkEnrolment(begin: LinkBody<'enrol_begin'>, roots: readonly P
   const counterName = begin.counterPublic === null ? null : readCounter(begin.counterPublic, ak);
   return {
     ekPublic, ekSha256: sha256(encode(Public, ekPublic)), akPublic: begin.akPublic, akName: ak.akName, qualifiedSigner: ak.qualifiedSigner, registerName, counterName,
-    ekRoot: root === null ? null : root.certificate.subject.slice(0, 512), simulated: root?.simulated ?? false,
+    ekRoot: root === null ? null : root.certificate.subject.slice(0, 512) || 'a root without a name', simulated: root?.simulated ?? false,
     tierMax: root !== null && registerName !== null ? 'T2' : 'T1',
   };
 }

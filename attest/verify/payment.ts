@@ -2,6 +2,7 @@
 import { fromB64u, sha256 } from '../../src/base/bytes.js';
 import { type Finding, fault, finding } from '../../src/base/fault.js';
 import { type AgentClaims, agentHash } from '../../src/objects/claims.js';
+import { TIERS, lower } from '../../src/names.js';
 import type { TrustVector } from '../../src/objects/ear.js';
 import { type Binding, type Evidence, type PaymentEvidence, binding as bindingShape, bindingLeaf, evidenceHash, platformHash } from '../../src/objects/evidence.js';
 import { rootFrom } from '../batch.js';
@@ -109,7 +110,7 @@ function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Prove
   const platform = submodule('platform', platformClaims(record), [...kept.findings, ...policyFindings(record, policy)]);
   const sidecar = submodule('sidecar', { 'instance-identity': 2, 'storage-opaque': 2 }, []);
   const agent = submodule('agent', agentClaims(evidence.payment.agent), agentFindings(input));
-  return { authentic: true, ...summary(platform, sidecar, agent), tier: tierOf(record), simulated: record.simulated, evidenceSha256: evidenceHash(evidence), platformAppraisal: kept, next: advance(input, clockInfo, log) };
+  return { authentic: true, ...summary(platform, sidecar, agent), tier: lower(TIERS, tierOf(record), kept.tier), simulated: record.simulated, evidenceSha256: evidenceHash(evidence), platformAppraisal: kept, next: advance(input, clockInfo, log) };
 }
 
 function summary(platform: Submodule, sidecar: Submodule, agent: Submodule): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {

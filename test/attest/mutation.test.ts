@@ -90,8 +90,8 @@ describe('a character changed in the evidence of a payment', () => {
 
   it('does not crash the appraisal either when many are', () => {
     const wire = stringify(evidenceShape, good);
-    fc.assert(fc.property(fc.array(fc.tuple(fc.nat(wire.length - 1), fc.constantFrom(...'0aA_"}{')), { minLength: 1, maxLength: 5 }), (edits) => {
-      const chars = [...wire];
+    fc.assert(fc.property(fc.array(fc.tuple(fc.nat(wire.length - 1), fc.constantFrom('0', 'a', 'A', '_', '"', '}', '{')), { minLength: 1, maxLength: 5 }), (edits) => {
+      const chars = wire.split('');
       for (const [at, char] of edits) chars[at] = char;
       if (chars.join('') !== wire) expect(judge(chars.join(''))).not.toBeNull();
     }), { numRuns: 150 });

@@ -198,6 +198,7 @@ describe('the platform of a payment', () => {
 
   it('lends its findings to the payment: a warning there is one here', () => {
     const lowered = { ...appraised, findings: [{ code: 'ctr.missing' as const, message: 'the certified counter is missing' }] };
+    expect(appraise(good, { platform: { ...appraised, tier: 'T1' } }).tier).toBe('T1');
     expect(appraise(good, { platform: lowered })).toMatchObject({ authentic: true, status: 'warning', code: 'ctr.missing', platform: { status: 'warning', vector: { configuration: 36 } } });
   });
 
