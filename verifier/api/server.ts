@@ -1,5 +1,5 @@
 /** The HTTP server. Each row of the route table becomes a route; what has no row is not served, and what has no authority is refused. */
-import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyRequest, LogController, fastify } from 'fastify';
 import { digest, equal } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
 import { canonical, parseJson } from '../../src/base/json.js';
@@ -18,7 +18,7 @@ declare module 'fastify' {
 export interface ServerFiles { readonly tls: { readonly cert: string; readonly key: string } | null; readonly adminToken: string }
 
 export function apiServer(v: Verifier, routes: readonly Route[], { tls, adminToken }: ServerFiles): FastifyInstance {
-  const options = { loggerInstance: v.logger, bodyLimit: BODY_BYTES, disableRequestLogging: true, requestTimeout: 30_000, connectionTimeout: 60_000, maxParamLength: 256 };
+  const options = { loggerInstance: v.logger, bodyLimit: BODY_BYTES, logController: new LogController({ disableRequestLogging: true }), requestTimeout: 30_000, connectionTimeout: 60_000, routerOptions: { maxParamLength: 256 } };
   const app = (tls ? fastify({ ...options, https: { ...tls, minVersion: 'TLSv1.3' } }) : fastify(options)) as unknown as FastifyInstance;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
