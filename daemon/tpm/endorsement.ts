@@ -3,7 +3,8 @@
  * or found persistent, and authorised by policy only.
  */
 import {
-  type Auth, type EkKind, type Entity, GetCapability, NV_ReadPublic, type NvPublic, type Public, RC, ReadPublic, type Session, type Tpm, TpmError, createEk, hmac, nameOf, readEkCertificate, withEkSession,
+  type Auth, type EkKind, type Entity, GetCapability, NV_ReadPublic, type NvPublic, type Public, RC, ReadPublic, type Session, type Tpm, TpmError, createEk, hmac, nameOf,
+  readEkCertificate, withEkSession,
 } from '@ari-sidecar/tpm2';
 import { cutCertificate } from '../../attest/enrol/der.js';
 import { Fault } from '../../src/base/fault.js';

@@ -1,5 +1,5 @@
 /** TPM errors as faults of this project: one table from what the TPM or its channel says to what the operator is told. */
-import { ChannelError, type ChannelFault, RC, TpmError } from '@ari-sidecar/tpm2';
+import { ChannelError, type ChannelFault, RC, TpmError, WireError } from '@ari-sidecar/tpm2';
 import { Fault, asFault } from '../../src/base/fault.js';
 import type { Code } from '../../src/codes.js';
 
@@ -16,12 +16,16 @@ const OF_RESPONSE = new Map<number, Code>([
 /** Where the TPM is and how long it is waited for: what the sentences need. */
 export interface Place { channel: string; deadlineMs: number }
 
+/** True when the conversation with the TPM failed: then it is begun anew. Anything else thrown is not about the TPM. */
+export const isTrouble = (error: unknown): boolean => error instanceof TpmError || error instanceof ChannelError || error instanceof WireError;
+
 /** Any thrown thing of a TPM conversation as a fault. */
 export function tpmFault(error: unknown, { channel, deadlineMs }: Place): Fault {
   if (error instanceof ChannelError) return new Fault(OF_CHANNEL[error.code], { channel, ms: deadlineMs, what: error.message }, error);
   if (error instanceof TpmError) {
     return new Fault(OF_RESPONSE.get(error.base) ?? 'tpm.refused', { what: error.message, command: error.command, rc: error.name }, error);
   }
+  if (error instanceof WireError) return new Fault('tpm.garbage', { what: error.message }, error);
   return asFault(error);
 }
 
@@ -32,4 +36,4 @@ export const answered = (error: unknown, ...codes: number[]): boolean => error i
 export const refusedAuth = (error: unknown): boolean => answered(error, RC.BAD_AUTH, RC.AUTH_FAIL);
 
 /** One line for logs, `hello` and the doctor: `tpm.hung: the TPM did not answer within 10000 ms`. */
-export const reasonOf = (fault: Fault): string => `${fault.code}: ${fault.message}`.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 512);
+export const reasonOf = (fault: Fault): string => `${fault.code}: ${fault.message}`.replace(/\p{Cc}+/gu, ' ').slice(0, 512);

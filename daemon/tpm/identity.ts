@@ -8,7 +8,8 @@
 import { randomBytes, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import {
-  ChannelError, Create, EvictControl, HT, type Hmac, Load, Public, Quote, RC, RH, type Signature, type SignatureScheme, type Tpm, decode, encode, handleType, hmac, nameOf, publicKeyOf, templates, verifySignature,
+  ChannelError, Create, EvictControl, HT, type Hmac, Load, Public, Quote, RC, RH, type Signature, type SignatureScheme, type Tpm, decode, encode, handleType, hmac, nameOf,
+  publicKeyOf, templates, verifySignature,
 } from '@ari-sidecar/tpm2';
 import { z } from 'zod';
 import { fromB64u, toB64u } from '../../src/base/bytes.js';

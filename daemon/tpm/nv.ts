@@ -3,8 +3,8 @@
  * local process under the same Name; a policy is part of the Name.
  */
 import {
-  Attest, type AttestOf, type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, Signature, type Tpm, decode, encode, nvNameOf, policySecretDigest,
-  written,
+  Attest, ChannelError, type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, Signature,
+  type Tpm, decode, encode, nvNameOf, policySecretDigest, written,
 } from '@ari-sidecar/tpm2';
 import { toB64u } from '../../src/base/bytes.js';
 import type { Attestation } from '../../src/objects/evidence.js';
@@ -99,8 +99,9 @@ export class OwnIndex {
     const nvIndex: Entity = { handle: this.handle, name: nvNameOf(this.writtenPublic) };
     const handles = { signHandle: this.#room.ak, authHandle: nvIndex, nvIndex };
     const answer = await this.#room.tpm.run(NV_Certify, handles, { qualifyingData, inScheme: { scheme: 'null' }, size: this.publicArea.dataSize, offset: 0 });
-    const { attested } = decode(Attest, answer.certifyInfo) as AttestOf<'nv'>;
-    return { attestation: attestationOf(answer.certifyInfo, answer.signature), contents: attested.nvContents };
+    const attest = decode(Attest, answer.certifyInfo);
+    if (attest.type !== 'nv') throw new ChannelError('garbage', `TPM2_NV_Certify answered an attestation of type ${attest.type}`);
+    return { attestation: attestationOf(answer.certifyInfo, answer.signature), contents: attest.attested.nvContents };
   }
 }
 

@@ -29,7 +29,8 @@ export async function provePayments(room: PaymentRoom, all: readonly ProofParts[
   const { measurements } = room;
   const log = measurements.head();
   const first = await room.sequence.take(all.length);
-  const bindings = all.map(({ logFrom: _, ...parts }, i) => bindingFor({ ...parts, log, seq: first + i, ctr: null }));
+  const bindings = all.map(({ nonce, aud, paymentSha256, mandateSha256, closedSha256, platformSha256, jkt, agent }, i) =>
+    bindingFor({ nonce, aud, paymentSha256, mandateSha256, closedSha256, platformSha256, jkt, agent, log, seq: first + i, ctr: null }));
   const { root, paths } = batchOf(bindings);
   const data = paymentQualifyingData(root);
   const certified = await measurements.certify(data);

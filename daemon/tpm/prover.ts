@@ -1,5 +1,4 @@
 /** The one object through which the daemon proves. The TPM may go and come back under it: that moves the tier, and never ends the process. */
-import { ChannelError, TpmError } from '@ari-sidecar/tpm2';
 import { platformBindingFor } from '../../attest/evidence.js';
 import type { Sha256 } from '../../src/base/bytes.js';
 import { type Fault, fault } from '../../src/base/fault.js';
@@ -12,7 +11,7 @@ import type { LogDelta, PaymentEvidence, PlatformEvidence } from '../../src/obje
 import { DEADLINE_MS, type Device, openDevice } from './device.js';
 import { absentFacts, deviceFacts } from './doctor.js';
 import { enrolAnswer, enrolBegin } from './enrol.js';
-import { reasonOf, tpmFault } from './faults.js';
+import { isTrouble, reasonOf, tpmFault } from './faults.js';
 import { AgentKeys } from './keys.js';
 import { MOST_PAYMENTS, provePayments } from './payments.js';
 import { platformEvidenceOf } from './platform.js';
@@ -179,8 +178,6 @@ class TpmProver implements Prover {
     return tpmFault(error, { channel: this.#config.channel, deadlineMs: DEADLINE_MS });
   }
 }
-
-const isTrouble = (error: unknown): boolean => error instanceof TpmError || error instanceof ChannelError;
 
 /** Makes log and register equal; begins a new epoch where the old one ended. */
 async function begin(device: Device, nonce: Sha256): Promise<void> {

@@ -14,8 +14,10 @@ export interface Relay {
   readonly counts: Map<number, number>;
   /** Milliseconds that each command of this code takes longer. */
   readonly delays: Map<number, number>;
-  /** Called before a command is passed on: an adversary's moment. */
+  /** Called before a command is passed on: an adversary's moment. When it throws, the command is lost and the client's connection with it. */
   before: ((code: number) => Promise<void>) | null;
+  /** Called before the answer is passed back. When it throws, the command was carried out and its answer is lost. */
+  after: ((code: number) => Promise<void>) | null;
   /** Another process's conversation in that moment, ahead of all that waits. */
   intrude<T>(act: (tpm: Tpm) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -25,7 +27,7 @@ export async function startRelay(upstream: string, path: string): Promise<Relay>
   let last: Promise<unknown> = Promise.resolve();
   const clients = new Set<net.Socket>();
   const relay: Relay = {
-    spec: `swtpm:unix:${path}`, counts: new Map(), delays: new Map(), before: null,
+    spec: `swtpm:unix:${path}`, counts: new Map(), delays: new Map(), before: null, after: null,
     async intrude(act) {
       const tpm = await connect(upstream, { sweep: false });
       return act(tpm).finally(() => tpm.close());
@@ -41,7 +43,9 @@ export async function startRelay(upstream: string, path: string): Promise<Relay>
     relay.counts.set(code, (relay.counts.get(code) ?? 0) + 1);
     const delay = relay.delays.get(code);
     if (delay !== undefined) await sleep(delay);
-    client.write(await exchange(upstream, command));
+    const answer = await exchange(upstream, command);
+    await relay.after?.(code);
+    client.write(answer);
   };
   const server = net.createServer((client) => {
     clients.add(client);

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import {
-  CreatePrimary, DictionaryAttackParameters, NV_Certify, NV_DefineSpace, NV_Read, PCR_Extend, Quote, RC, RH, nvAttributes, password, templates,
+  CreatePrimary, DictionaryAttackParameters, NV_Certify, NV_DefineSpace, NV_Read, NV_UndefineSpace, PCR_Extend, Quote, RC, RH, nvAttributes, password, templates,
 } from '@ari-sidecar/tpm2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SEQUENCE_BLOCK } from '../../../daemon/tpm/sequence.js';
@@ -73,6 +73,15 @@ describe('the platform', () => {
     expect(verifier.known.clock!.ctr).toBe(before + 1n);
   });
 
+  it('gets its counter again when a stranger undefined it: under the same Name, above its old value', async () => {
+    const before = verifier.known.clock!.ctr!;
+    await bed.stranger((tpm) => tpm.run(NV_UndefineSpace, { authHandle: RH.OWNER, nvIndex: bed.config.counterIndex }, {}));
+    await expect(verifier.connect(prover)).rejects.toMatchObject({ code: 'tpm.refused' });
+    expect(await prover.recover()).toBe(true);
+    expect(await verifier.connect(prover)).toEqual([]);
+    expect(verifier.known.clock!.ctr).toBeGreaterThan(before);
+  });
+
   it('has changed when a selected PCR was extended, and not when PCR 10 or another was', async () => {
     const pcrs = [...PCRS, 10];
     await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs, connection: false });
@@ -140,7 +149,8 @@ describe('trouble with the TPM', () => {
     await bed.stranger(async (tpm) => {
       await tpm.run(DictionaryAttackParameters, { lockHandle: RH.LOCKOUT }, { newMaxTries: 3, newRecoveryTime: 1000, lockoutRecovery: 1000 });
       const nvIndex = 0x01800000;
-      const publicInfo = { nvIndex, nameAlg: 'sha256' as const, attributes: nvAttributes('ordinary', 'authWrite', 'authRead'), authPolicy: Buffer.alloc(0), dataSize: 1 };
+      const attributes = nvAttributes('ordinary', 'authWrite', 'authRead');
+      const publicInfo = { nvIndex, nameAlg: 'sha256' as const, attributes, authPolicy: Buffer.alloc(0), dataSize: 1 };
       await tpm.run(NV_DefineSpace, { authHandle: RH.OWNER }, { auth: Buffer.from('right'), publicInfo });
       const read = (): Promise<unknown> => tpm.run(NV_Read, { authHandle: { handle: nvIndex, auth: password('wrong') }, nvIndex }, { size: 1, offset: 0 });
       for (let guess = 0; guess < 3; guess++) await expect(read()).rejects.toMatchObject({ base: RC.AUTH_FAIL });

@@ -159,6 +159,19 @@ describe('the register', () => {
     expect(await pay()).toBeNull();
   });
 
+  it.each(['before', 'after'] as const)('is made equal to the log when the daemon ends just %s it was extended', async (moment) => {
+    bed.relay[moment] = async (code) => {
+      if (code === NV_Extend.code) throw new Error('killed');
+    };
+    await expect(prover.append('policy', { id: 'p' })).rejects.toMatchObject({ code: 'tpm.absent' });
+    bed.relay[moment] = null;
+    expect(await records()).toBe(4);
+    const again = await bed.open();
+    expect(bed.said).not.toContain('nv.register_replaced');
+    expect(await verifier.connect(again)).toEqual([]);
+    expect(verifier.known.head?.nextN).toBe(4);
+  });
+
   it('gets the records that a killed daemon had logged and not extended', async () => {
     await prover.close();
     const known = await readFile(logPath(), 'utf8');
