@@ -10,7 +10,8 @@ import { logEntry } from '../../attest/log.js';
 import type { KnownDevice, PaymentInput, PaymentResult, PlatformAppraisal } from '../../attest/types.js';
 import { appraisePayment, appraisePlatform, earOf } from '../../attest/verify/index.js';
 import { recordWith } from '../support/appraisal.js';
-import { MANIFEST, TEST_POLICY, TestDevice, claimsFor, verifiedManifest } from '../support/device.js';
+import { MANIFEST, claimsFor, verifiedManifest } from '../support/agent.js';
+import { TEST_POLICY, TestDevice } from '../support/device.js';
 import { NOW, VERIFIER } from '../support/examples.js';
 import { SIGNERS, keys } from '../support/keys.js';
 

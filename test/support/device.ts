@@ -13,20 +13,18 @@ import type { LinkBody } from '../../src/link.js';
 import type { Json } from '../../src/base/json.js';
 import type { LogKind } from '../../src/names.js';
 import { DEVICE_RECORD } from '../../src/objects/device.js';
-import type { AgentClaims } from '../../src/objects/claims.js';
 import type { Policy } from '../../src/objects/decision.js';
 import {
   type Attestation, type Binding, EVIDENCE_PROFILE, type Evidence, type LogDelta, type LogEntry, type PaymentEvidence, type PlatformEvidence, platformHash, platformQualifyingData,
 } from '../../src/objects/evidence.js';
-import { AGENT_MANIFEST, type AgentManifest } from '../../src/objects/manifest.js';
-import { type Verified, open, seal } from '../../src/objects/signed.js';
+import { open, seal } from '../../src/objects/signed.js';
 import { batchOf } from '../../attest/batch.js';
 import { type BindingParts, bindingFor, paymentEvidenceOf, paymentQualifyingData, platformBindingFor } from '../../attest/evidence.js';
 import { type EnrolmentFacts, type PinnedRoot, checkEnrolment, deviceRecordOf, pinRoots } from '../../attest/enrol/index.js';
 import { bootAnchorContent, entryDigest, epochOf, logEntry } from '../../attest/log.js';
-import { treeHash } from '../../attest/manifest.js';
 import type { KnownDevice } from '../../attest/types.js';
-import { NOW, VERIFIER, manifest as exampleManifest, policy as examplePolicy } from './examples.js';
+import { claimsFor, verifiedManifest } from './agent.js';
+import { NOW, VERIFIER, policy as examplePolicy } from './examples.js';
 import { SIGNERS, keys } from './keys.js';
 
 const AK_HANDLE = 0x8102a710;
@@ -40,19 +38,10 @@ export const TEST_POLICY: Policy = { ...examplePolicy, allowSimulated: true, pcr
 const pemBody = (pem: string): string => toB64u(Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64'));
 const rootsOf = (swtpm: Swtpm): PinnedRoot[] => pinRoots(swtpm.caRootPem, { simulated: true });
 
+export { MANIFEST, claimsFor, verifiedManifest } from './agent.js';
+
 /** The certificates of a fresh TPM begin now. */
 export const certificateTime = (): number => Math.floor(Date.now() / 1000) + 1;
-
-/** A manifest without configuration, and claims that it allows entirely. */
-export const MANIFEST: AgentManifest = { ...exampleManifest, config: { prompts: [], models: [], tools: [], skills: [] } };
-export const verifiedManifest = (value: AgentManifest = MANIFEST): Verified<AgentManifest> => open(AGENT_MANIFEST, seal(AGENT_MANIFEST, value, SIGNERS.publisher), keys);
-export const claimsFor = (manifest: Verified<AgentManifest>, agentId = manifest.value.agent.id): AgentClaims => ({
-  v: 'ari-agent-1', agentId, manifestSha256: manifest.sha256, mode: 'attach',
-  exe: { path: '/usr/bin/node', sha256: manifest.value.interpreters[0]!.sha256, replaced: false },
-  tree: { files: manifest.value.files.length, sha256: treeHash(manifest.value.files), drift: [] },
-  mappings: [], injection: { tracerPid: 0, anonymousCode: 0, inspector: false, riskyEnv: [] },
-  process: { uid: 1000, gid: 1000, startTicks: '1', noNewPrivs: false, seccomp: 0, capEff: '0'.repeat(16), unit: null, namespaces: sha256('namespaces') },
-});
 
 export interface DeviceOptions {
   ek?: EkKind;
