@@ -3,6 +3,7 @@
  * One edge answers for each object: the one that is named when the object is missing, unreadable or not signed by whom it must be.
  */
 import type { Sha256 } from '../../src/base/bytes.js';
+import type { Code } from '../../src/codes.js';
 import { readLeaf } from '../../src/deposit/chain.js';
 import type { Bundle, Edge } from '../../src/objects/bundle.js';
 import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
@@ -63,8 +64,8 @@ function opened<T>(home: Edge, open: () => T): T {
   }
 }
 
-function present<T>(value: T | null, what: string): T {
-  claim(value !== null, `the ${what} is missing`);
+function present<T>(value: T | null, what: string, code: Code | null = null): T {
+  claim(value !== null, `the ${what} is missing`, code);
   return value as T;
 }
 
@@ -104,7 +105,7 @@ export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
     closedSha256: of(b.closedMandate, closedHash),
     manifestSha256: of(b.manifest, tokenHash),
     closed: object('closed-mandate', () => openClosed(present(b.closedMandate, 'closed mandate'), b.mandate ?? '', mandate().mandate, evidence().payment.binding)),
-    carrier: object('mandate-carrier', () => issued(CARRIER, present(b.carrier, 'carrier'), trust)),
+    carrier: object('mandate-carrier', () => issued(CARRIER, present(b.carrier, 'carrier', 'carrier.unknown'), trust)),
     appraisal: object('attest-binding', () => reappraise({ evidence: evidence(), earlier: b.log, record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
     ear: object('ear-evidence', () => issued(EAR, present(b.ear, 'attestation result'), trust)),
     decision: object('decision-ear', () => issued(DECISION, b.decision, trust)),

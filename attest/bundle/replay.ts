@@ -19,23 +19,23 @@ export const inputHashes = ({ bundle, paymentSha256, mandateSha256, closedSha256
   stateSha256: hashOf(authorityState, bundle.state),
 });
 
-/** Findings that only a verifier's memory of the device can make. */
-const FROM_MEMORY = /^(?:clock|log|ctr|device|quote)\./;
+/** Findings that refuse evidence as a whole; some of them rest on the verifier's memory of device and nonces, which no bundle holds. */
+const REFUSALS = /^(?:nonce|device|quote|register|clock|ctr|log|binding)\./;
 
 /**
- * The appraisal as it stood before the law. A bundle does not hold the verifier's memory of the device: where that spoke against the payment, in the
- * result or in the decision itself, it is taken at its word, which can deny a payment and never permit one.
+ * The appraisal as it stood before the law: as the result says, which an edge of its own compares with the evidence. There is no result for evidence
+ * that was refused. Where the bundle alone does not show why, the verifier is taken at its word: this can deny a payment and never permit one.
  */
 function appraised({ appraisal, decision, ear, bundle }: Facts): Appraised {
-  const again = appraisal();
-  const { simulated } = again;
-  if (bundle.ear === null) {
-    const remembered = decision().value.findings.filter(({ code }) => FROM_MEMORY.test(code));
-    return again.authentic ? { authentic: false, status: 'contraindicated', tier: 'T0', simulated, code: remembered[0]?.code ?? null, findings: remembered } : again;
+  if (bundle.ear !== null) {
+    const { earStatus, submods: { platform: { ariPlatform }, agent: { ariAgent } } } = ear().value;
+    const findings = inOrder([...ariPlatform.findings, ...ariAgent.findings]);
+    return { authentic: true, status: earStatus, tier: ariPlatform.tier, simulated: ariPlatform.simulated, code: findings[0]?.code ?? null, findings };
   }
-  const { earStatus, submods: { platform: { ariPlatform }, agent: { ariAgent } } } = ear().value;
-  const findings = inOrder([...again.findings, ...ariPlatform.findings, ...ariAgent.findings]);
-  return { authentic: again.authentic, status: earStatus, tier: ariPlatform.tier, simulated, code: findings[0]?.code ?? null, findings };
+  const again = appraisal();
+  if (!again.authentic) return again;
+  const refusals = decision().value.findings.filter(({ code }) => REFUSALS.test(code));
+  return { authentic: false, status: 'contraindicated', tier: 'T0', simulated: again.simulated, code: refusals[0]?.code ?? null, findings: refusals };
 }
 
 type Opened<T> = { value: T; refused: null } | { value: null; refused: Finding | null };

@@ -71,7 +71,7 @@ function parseSignature(line: string): Signature {
 
 /** @throws Fault deposit.malformed */
 export function splitNote(note: string): UnverifiedNote {
-  if (note.length > MAX_CHARS || /[\u0000-\u0009\u000b-\u001f\u007f]|\p{Cs}/u.test(note)) return bad('a note is plain text of bounded length');
+  if (note.length > MAX_CHARS || /(?!\n)\p{Cc}|\p{Cs}/u.test(note)) return bad('a note is plain text of bounded length');
   const at = note.lastIndexOf('\n\n');
   if (at <= 0 || !note.endsWith('\n')) return bad('a note is text, a blank line and signature lines');
   const lines = note.slice(at + 2, -1).split('\n');

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256, toB64u } from '../../src/base/bytes.js';
+import { finding } from '../../src/base/fault.js';
 import { type BundleReport, verifyBundle } from '../../attest/bundle.js';
 import { bootAnchorContent, logEntry } from '../../attest/log.js';
 import { logSigner } from '../../src/deposit/note.js';
 import { type Bundle, EDGES, type Edge } from '../../src/objects/bundle.js';
-import type { Policy } from '../../src/objects/decision.js';
-import { POLICY } from '../../src/objects/decision.js';
+import { POLICY, type Policy } from '../../src/objects/decision.js';
 import { seal } from '../../src/objects/signed.js';
 import { type Built, type Changes, buildBundle, deposit } from '../support/bundle.js';
 import { AGENT_KEY, OTHER_USER, PARTIES, type Party, TRUST, policyOf } from '../support/parties.js';
@@ -177,7 +177,7 @@ describe('a bundle of a permitted and settled payment', () => {
     ['policy', 'decision-policy'], ['decision', 'decision-ear'], ['execution', 'execution-decision'], ['receipt', 'receipt-execution'],
   ] as const)('is refused when a character of its %s changes, and names %s', (member, edge) => {
     const token = honest.bundle[member]!;
-    const step = Math.max(1, Math.floor(token.length / 40));
+    const step = Math.max(1, Math.floor(token.length / 16));
     for (let at = 0; at < token.length; at += step) {
       const report = verifyBundle(honest.text.replace(token, flip(token, at)), TRUST);
       expect(report.firstBroken, `character ${at}`).toBe(edge);
@@ -187,7 +187,7 @@ describe('a bundle of a permitted and settled payment', () => {
   it('is refused when a byte of what the TPM signed, or of its signature, changes', () => {
     const { payment: { register }, platform: { quote } } = honest.bundle.evidence!;
     for (const text of [register!.attest, register!.signature, quote.attest, quote.signature]) {
-      for (let at = 0; at < Buffer.from(text, 'base64url').length; at += 7) {
+      for (let at = 0; at < Buffer.from(text, 'base64url').length; at += 13) {
         const report = verifyBundle(honest.text.replace(text, flipBytes(text, at)), TRUST);
         expect(report.ok, `byte ${at}`).toBe(false);
         expect(EDGES.indexOf(report.firstBroken!)).toBeLessThanOrEqual(EDGES.indexOf('attest-ak'));
@@ -242,6 +242,18 @@ describe('a bundle of a payment that was not permitted', () => {
     const report = verifyBundle(text, TRUST);
     expect(report).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'quote.signature', tier: null } });
     expect(whatOf(report, 'attest-ak')).toContain('was not permitted for that');
+  });
+
+  it('holds for a nonce that was used, and for a mandate that this device never had: the verifier is believed when it denies', async () => {
+    const replayed = await buildBundle(device, { refusal: finding('nonce.used') });
+    expect(verifyBundle(replayed.text, TRUST)).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'nonce.used', tier: null } });
+    const unregistered = await buildBundle(device, { unregistered: true });
+    expect(verifyBundle(unregistered.text, TRUST)).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'mandate.unknown' } });
+  });
+
+  it('is refused when a denial was made up, with a reason that the law does not give', async () => {
+    const { text } = await buildBundle(device, { decision: (d) => ({ ...d, decision: 'deny', code: 'carrier.frozen' }) });
+    expect(verifyBundle(text, TRUST).firstBroken).toBe('decision-inputs');
   });
 
   it('holds while it waits for the user, and after she confirmed', async () => {

@@ -1,5 +1,6 @@
 import { type Signer, thumbprint, verifyKey } from '../../src/base/jws.js';
 import { toB64u } from '../../src/base/bytes.js';
+import type { Finding } from '../../src/base/fault.js';
 import { hashOf, stringify } from '../../src/base/shape.js';
 import { appendLeaves } from '../../src/deposit/checkpoint.js';
 import { inclusionProof, nodesOf } from '../../src/deposit/paths.js';
@@ -22,6 +23,7 @@ import { type SignedKind, type Verified, open, seal } from '../../src/objects/si
 import { closeMandate, closedHash, issueMandate, mandateHash, openMandate } from '../../src/sdjwt/index.js';
 import { batchOf } from '../../attest/batch.js';
 import { bindingFor, paymentEvidenceOf, paymentQualifyingData, platformBindingFor } from '../../attest/evidence.js';
+import type { PaymentResult } from '../../attest/types.js';
 import { appraisePayment, earOf } from '../../attest/verify/index.js';
 import { AGENT_KEY, ISSUER, LOG, NOW, NOW_MS, OWNERS, PARTIES, PAYMENT, type Party, USER, type Unsigned, carrierOf, claimsOf, closedOf, hash, intentOf, mandateOf, manifestOf, openOf, policyOf, recordOf, salt, stateOf, ulid } from './parties.js';
 import type { TpmDevice } from './tpm-device.js';
@@ -51,6 +53,10 @@ export interface Changes {
   signers?: Partial<Record<Party | 'agent', Signer>>;
   /** The user confirmed. */
   confirmed?: boolean;
+  /** The evidence was refused for what only the verifier remembers. */
+  refusal?: Finding;
+  /** The mandate is not one that this device registered: the verifier looks at no carrier. */
+  unregistered?: boolean;
   /** The decision is what it would be without the changes: a verifier that permits what it should not. */
   ruling?: Ruling | undefined;
 }
@@ -107,14 +113,17 @@ async function prove(making: Making, device: TpmDevice, { manifest, paymentSha25
 }
 type Proven = Awaited<ReturnType<typeof prove>>;
 
-function decide(making: Making, a: Authorised, { agent, evidence, record, policy, result }: Proven) {
+function decide(making: Making, a: Authorised, { agent, evidence, record, policy, result: shown }: Proven) {
+  const { refusal, unregistered } = making.changes;
+  const result: PaymentResult = refusal === undefined ? shown : { ...shown, authentic: false, status: 'contraindicated', tier: 'T0', code: refusal.code, findings: [refusal] };
   const ids = { iss: ISSUER, aud: OWNERS.carrier, jti: 'ear-1', verifier: { developer: 'https://ari.example', build: 'test' } };
   const earValue = earOf({ result, evidence, device: record.value, manifest: a.manifest.value, policy: policy.value, sidecarVersion: '1', nowS: NOW, ids });
   const ear = earValue === null ? null : making.sign(EAR, 'verifier', making.change('ear', earValue));
-  const { intent, paymentSha256, mandateSha256, closedSha256, carrier } = a;
+  const { intent, paymentSha256, mandateSha256, closedSha256 } = a;
+  const carrier = unregistered === true ? null : a.carrier;
   const consent = { jti: `cnf_${ulid(1)}`, sub: USER, iat: NOW - 10, exp: NOW + 300, paymentId: PAYMENT, paymentSha256, termsSha256: intent.order.termsSha256, amount: intent.amount, payee: intent.payee };
   const confirmation = making.changes.confirmed === true ? making.sign(CONFIRMATION, 'user', making.change('confirmation', consent)) : null;
-  const state = making.change('state', stateOf(carrier.value, a.mandateValue.jti));
+  const state = making.change('state', carrier === null ? { carrier: null, mandate: null, windows: [], scenario: null } : stateOf(carrier.value, a.mandateValue.jti));
   const ruling = making.changes.ruling ?? adjudicate({
     intent, paymentSha256, state, policy: policy.value, appraisal: result, carrier, confirmation, nowMs: NOW_MS, mandateFault: null,
     mandate: openMandate(a.mandate, () => verifyKey(making.by('user').jwk)), closed: a.closedValue, agent: result.authentic ? agent : null,
@@ -122,26 +131,26 @@ function decide(making: Making, a: Authorised, { agent, evidence, record, policy
   const decision = making.sign(DECISION, 'verifier', making.change('decision', {
     iss: ISSUER, jti: 'decision-1', iat: NOW, exp: NOW + 120, paymentId: PAYMENT, attempt: 1, ...ruling,
     inputs: {
-      paymentSha256, mandateSha256, closedSha256, carrierSha256: carrier.sha256, earSha256: ear?.sha256 ?? null, confirmationSha256: confirmation?.sha256 ?? null,
+      paymentSha256, mandateSha256, closedSha256, carrierSha256: carrier?.sha256 ?? null, earSha256: ear?.sha256 ?? null, confirmationSha256: confirmation?.sha256 ?? null,
       stateSha256: hashOf(authorityState, state), nowMs: NOW_MS,
     },
     policy: { id: policy.value.id, version: policy.value.version, sha256: policy.sha256 },
   }));
-  return { ear, confirmation, state, ruling, decision };
+  return { carrier, ear, confirmation, state, ruling, decision };
 }
 type Decided = ReturnType<typeof decide>;
 
 /** What stands in the log before this payment. */
 const EARLIER = ['an earlier leaf', 'another leaf'];
 
-function settle(making: Making, { intent, paymentSha256, mandateSha256, closedSha256, carrier }: Authorised, { binding }: Proven, { ear, confirmation, decision }: Decided) {
+function settle(making: Making, { intent, paymentSha256, mandateSha256, closedSha256 }: Authorised, { binding }: Proven, { carrier, ear, confirmation, decision }: Decided) {
   const kind = ({ permit: 'permitted', confirm: 'confirm_required', deny: 'denied' } as const)[decision.value.decision];
-  const chained = { v: 'ari-deposit-1', salt: toB64u(salt(5)), chain: carrier.value.jti } as const;
-  const hashes = { payment: paymentSha256, mandate: mandateSha256, carrier: carrier.sha256, ear: ear?.sha256 ?? null, confirmation: confirmation?.sha256 ?? null, decision: decision.sha256, subject: null };
+  const chained = { v: 'ari-deposit-1', salt: toB64u(salt(5)), chain: carrier?.value.jti ?? 'dev_1' } as const;
+  const hashes = { payment: paymentSha256, mandate: mandateSha256, carrier: carrier?.sha256 ?? null, ear: ear?.sha256 ?? null, confirmation: confirmation?.sha256 ?? null, decision: decision.sha256, subject: null };
   const leaf = leafText(making.change('leaf', { kind, ...chained, seq: 4, prev: hash('earlier'), tsMs: NOW_MS + 3, code: decision.value.code, ...hashes, execution: null, receipt: null } as DepositLeaf));
   if (decision.value.decision !== 'permit') return { execution: null, receipt: null, leaves: [leaf] };
   const execution = making.sign(EXECUTION_TOKEN, 'carrier', making.change('execution', {
-    iss: OWNERS.carrier, aud: OWNERS.settlement, jti: `tok_${ulid(1)}`, iat: NOW, exp: NOW + 120, carrierId: carrier.value.jti, reservationId: `rsv_${ulid(1)}`, payee: intent.payee, amount: intent.amount, bound: intent.bound,
+    iss: OWNERS.carrier, aud: OWNERS.settlement, jti: `tok_${ulid(1)}`, iat: NOW, exp: NOW + 120, carrierId: intent.carrierId ?? '', reservationId: `rsv_${ulid(1)}`, payee: intent.payee, amount: intent.amount, bound: intent.bound,
     paymentId: PAYMENT, paymentSha256, decisionSha256: decision.sha256, closedSha256, cnf: { jkt: binding.jkt }, proof: deposit([...EARLIER, leaf], 2),
   }));
   const receipt = making.sign(RECEIPT, 'settlement', making.change('receipt', {
@@ -159,7 +168,7 @@ export async function buildBundle(device: TpmDevice, changes: Changes = {}): Pro
   const d = decide(making, a, p);
   const { execution, receipt, leaves } = settle(making, a, p, d);
   const bundle: Bundle = making.change('bundle', {
-    v: 'ari-bundle-1', intent: a.intent, mandate: a.mandate, closedMandate: a.closed, carrier: a.carrier.token, manifest: a.manifest.token, device: p.record.token, evidence: p.evidence, log: [...device.log.slice(0, 2)],
+    v: 'ari-bundle-1', intent: a.intent, mandate: a.mandate, closedMandate: a.closed, carrier: d.carrier?.token ?? null, manifest: a.manifest.token, device: p.record.token, evidence: p.evidence, log: device.log.slice(0, 2),
     ear: d.ear?.token ?? null, state: d.state, policy: p.policy.token, decision: d.decision.token, confirmation: d.confirmation?.token ?? null, userAssertion: null, execution, receipt,
     leaves, proofs: leaves.map((_, i) => deposit([...EARLIER, ...leaves], EARLIER.length + i)),
   });
