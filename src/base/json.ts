@@ -4,9 +4,11 @@
  * The sender of JSON may be hostile and another parser may read the same bytes: a duplicate key, a float or an integer above 2^53-1
  * would mean one thing here and another there. Such text is refused as ambiguous; it is never repaired.
  */
-import canonicalize from 'canonicalize';
 import { type Sha256, sha256 } from './bytes.js';
 import { Fault } from './fault.js';
+import { canonical } from './jcs.js';
+
+export { canonical };
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -147,13 +149,6 @@ class Parser {
     if (!Number.isSafeInteger(value) || String(value) !== found) throw new Fault('money.not_integer', { value: found.slice(0, 40) });
     return value;
   }
-}
-
-/** RFC 8785 canonical form: the bytes that are hashed and signed. */
-export function canonical(value: unknown): string {
-  const text = canonicalize(value);
-  if (text === undefined) throw new TypeError('nothing to canonicalise');
-  return text;
 }
 
 /** SHA-256 over the canonical form of plain JSON data. */

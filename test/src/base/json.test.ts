@@ -1,3 +1,4 @@
+import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JSON_LIMITS, type Json, canonical, hashJson, parseJson } from '../../../src/base/json.js';
@@ -120,7 +121,17 @@ describe('strict JSON', () => {
     expect(canonical('\u0000\b\t\n\f\r"\\\u001f\u007f/')).toBe('"\\u0000\\b\\t\\n\\f\\r\\"\\\\\\u001f\u007f/"');
   });
 
-  it('has no canonical form for what is no JSON', () => {
-    for (const value of [undefined, NaN, Infinity, '\ud800', { a: '\udc00' }, 1n, () => 1]) expect(() => canonical(value)).toThrow();
+  it('has no canonical form for what is no plain JSON', () => {
+    for (const value of [undefined, NaN, -Infinity, '\ud800', { a: '\udc00' }, { '\ud800': 1 }, 1n, { a: 1n }, [undefined], () => 1, Symbol('x'), new Map(), new Date(0), Buffer.from('x')]) {
+      expect(() => canonical(value)).toThrow(TypeError);
+    }
+  });
+
+  it('has the canonical form that the package `canonicalize` writes, fractions and exponents too', () => {
+    const anything = fc.jsonValue({ stringUnit: 'grapheme' });
+    fc.assert(fc.property(fc.oneof(plain, anything), (value) => {
+      expect(canonical(value)).toBe(canonicalize(value));
+    }), { numRuns: 1000 });
+    for (const value of [0, -0, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, 333333333.33333329, { a: undefined, b: 1 }, Object.create(null)]) expect(canonical(value)).toBe(canonicalize(value));
   });
 });
