@@ -58,7 +58,7 @@ export function executables(manifest: AgentManifest): Set<Sha256> {
 }
 
 /** Paths come from the measured machine: a finding shows them without control characters, and not at any length. */
-const shown = (path: string): string => path.replace(/[\u0000-\u001f\u007f]/g, '?').slice(0, 200);
+const shown = (path: string): string => Array.from(path.replace(/\p{Cc}/gu, '?')).slice(0, 200).join('');
 /** More drifted files than this are counted, not named. */
 const NAMED = 64;
 

@@ -23,7 +23,7 @@ export async function resolveAgent(peer: Peer, agents: readonly Agent[]): Promis
   return agent;
 }
 
-function isAgent(peer: Peer, agent: Agent, exeSha256: string | null): Promise<boolean> | boolean {
+async function isAgent(peer: Peer, agent: Agent, exeSha256: string | null): Promise<boolean> {
   const { launch, interpreters } = agent.manifest.value;
   const entry = `${peer.proc}/root${agent.root}/${launch.entry}`;
   const known = exeSha256 !== null && executables(agent.manifest.value).has(exeSha256);

@@ -5,7 +5,7 @@
  */
 import { createServer as createHttp } from 'node:http';
 import { createServer as createSocket, type Server, type Socket } from 'node:net';
-import { asFault } from '../../src/base/fault.js';
+import { asFault, Fault } from '../../src/base/fault.js';
 import type { Agent, AgentApi, Peer } from '../ports.js';
 import type { Log } from '../tpm/types.js';
 import { Caller } from './caller.js';
@@ -44,7 +44,9 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
     const caller = greet(socket, agents, log);
     if (caller === null) return;
     callers.set(caller.stream, caller);
-    caller.stream.once('close', () => callers.delete(caller.stream));
+    caller.stream.once('close', () => callers.delete(caller.stream)).on('error', (error) => {
+      if (error instanceof Fault) tell(log, error, caller.peer.pid);
+    });
     http.emit('connection', caller.stream);
   });
   server.maxConnections = CONNECTIONS;

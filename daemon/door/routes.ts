@@ -16,9 +16,9 @@ export interface Visit {
   readonly response: ServerResponse;
   readonly peer: Peer;
   readonly parameters: readonly string[];
-  agent(): Promise<Agent>;
+  readonly agent: () => Promise<Agent>;
   /** The request has arrived whole: the time for sending it no longer runs. */
-  arrived(): void;
+  readonly arrived: () => void;
 }
 export interface Offer { readonly api: AgentApi; readonly rate: Rate; readonly bodyBytes: number }
 /** Null: the route answers by itself. */

@@ -52,7 +52,7 @@ export class SpokenStream extends Duplex {
     closeSync(this.descriptor);
     if (error instanceof Fault) this.socket.end(problemResponse(error));
     this.socket.destroySoon();
-    done(null);
+    done(error);
   }
 
   /** As of net.Socket: http sets its idle timeouts with it. */

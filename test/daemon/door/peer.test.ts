@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { statField } from '../../../daemon/door/peer.js';
 import type { Peer } from '../../../daemon/ports.js';
-import { Listener, Program, PYTHON, removeDir, tempDir } from '../support/agents.js';
+import { Listener, NODE, Program, PYTHON, removeDir, tempDir } from '../support/agents.js';
 
 const AGENT = join(import.meta.dirname, '../support/agent.py');
 const LAST_PID = '/proc/sys/kernel/ns_last_pid';
@@ -95,6 +95,15 @@ describe('the peer of a connection', () => {
     await connect();
     peer.close();
     expect(code()).toBe('peer.gone');
+  });
+});
+
+const NATIVE = join(import.meta.dirname, '../../../dist/daemon/native.js');
+describe('a sidecar without native calls', () => {
+  it.skipIf(!existsSync(NATIVE))('identifies nobody', () => {
+    const program = `import(${JSON.stringify(NATIVE)}).then(({ native }) => { try { native(); console.log('served'); } catch ({ code }) { console.log(code); } })`;
+    expect(execFileSync(NODE, ['--no-addons', '-e', program], { encoding: 'utf8' })).toBe('peer.unidentified\n');
+    expect(execFileSync(NODE, ['-e', program], { encoding: 'utf8' })).toBe('served\n');
   });
 });
 
