@@ -2,7 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  resolve: { alias: { '@ari-sidecar/tpm2': fileURLToPath(new URL('./tpm2/src/index.ts', import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: /^@ari-sidecar\/tpm2$/, replacement: fileURLToPath(new URL('./tpm2/src/index.ts', import.meta.url)) },
+      { find: /^@ari-sidecar\/tpm2\/swtpm$/, replacement: fileURLToPath(new URL('./tpm2/src/swtpm/index.ts', import.meta.url)) },
+    ],
+  },
   test: {
     include: ['test/**/*.test.ts', 'tpm2/test/**/*.test.ts'],
     exclude: ['test/vectors/**', 'node_modules/**', 'dist/**'],

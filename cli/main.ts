@@ -1,5 +1,5 @@
 /** The `ari` command. One file per sub-command; exit 0 done, 1 refused or check failed, 2 usage, 3 cannot reach, 4 device trouble. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { asFault, type Fault } from '../src/base/fault.js';
 import { VERSION } from '../src/version.js';
 import { commands } from './commands/index.js';
@@ -10,12 +10,22 @@ const EXIT: [prefix: string, status: number][] = [['usage.', 2], ['config.', 2],
 /** Exit status of a fault. */
 export const exitOf = (fault: Fault): number => EXIT.find(([prefix]) => fault.code.startsWith(prefix))?.[1] ?? 1;
 
+/** Placeholders in capitals, without brackets, as in a manual page. */
+const bare = (term: string): string => term.replace(/[<>]/g, '');
+const plain = new Help();
+const HELP = {
+  optionTerm: (option: Option): string => bare(plain.optionTerm(option)),
+  subcommandTerm: (command: Command): string => bare(plain.subcommandTerm(command)),
+  commandUsage: (command: Command): string => bare(plain.commandUsage(command)),
+};
+
 function program(): Command {
   const ari = new Command('ari')
     .description('Proof, at the moment of payment, that an AI agent is the one its user authorised\nand runs unmodified on a trusted device.')
     .version(VERSION, '-V, --version', 'print the version')
     .showHelpAfterError('(see --help)')
     .exitOverride()
+    .configureHelp(HELP)
     .addHelpText('after', '\nExit status:\n  0 done   1 refused, or a check failed   2 usage   3 cannot reach the other side   4 device trouble\n\nEvery command that prints takes --json. Documentation: README.md and docs/.');
   for (const register of commands) register(ari);
   return ari;

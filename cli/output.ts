@@ -20,7 +20,3 @@ export function table(rows: [string, string][]): string {
   return rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`).join('\n');
 }
 
-/** Progress on a terminal's error stream: one line that overwrites itself; silent elsewhere. */
-export function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}

@@ -8,7 +8,7 @@ export const daemon = (ari: Command): void => {
   ari.command('daemon')
     .summary('run the sidecar on this device')
     .description('Runs the sidecar: measures the agents that connect to its socket, proves them with the TPM, and puts their payments before the verifier.\nIt opens no network port. Logs go to standard error as JSON lines; SIGTERM ends it in order.')
-    .option('-c, --config FILE', 'configuration', process.env['ARI_CONFIG'] ?? '/etc/ari/sidecar.toml')
+    .option('-c, --config <FILE>', 'configuration', process.env['ARI_CONFIG'] ?? '/etc/ari/sidecar.toml')
     .action(async ({ config: file }: { config: string }) => {
       const config = loadConfig(file);
       const log = pino({ level: config.log.level }, pino.destination(2));

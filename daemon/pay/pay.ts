@@ -114,7 +114,7 @@ export async function ruled(payment: Payment, body: LinkBody<'decision'>, on: Po
   if (payment.proof && value.inputs.earSha256 !== null) on.session.logAccepted(payment.proof.evidence.log.epoch, payment.proof.evidence.binding.logN);
   const { decision, ear, carrier, policy, authority, confirmation, leaf, proof } = body;
   await on.book.write(payment, {
-    state: body.state, decision: value.decision, code: value.code, message: value.findings[0]?.message ?? null, confirmed: false,
+    state: body.state, decision: value.decision, code: value.code, message: value.code === null ? null : (value.findings[0]?.message ?? null), confirmed: false,
     ruling: { decision, ear, carrier, policy, device: on.session.device(), authority, confirmation, leaf, proof },
   });
 }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { exchange } from './swtpm.js';
+import { exchange } from './index.js';
 
 const run = promisify(execFile);
 const EMPTY_PASSWORD = '00000009400000090000000000';

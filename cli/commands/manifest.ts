@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { buildManifest, manifestFiles } from '../../attest/manifest.js';
+import { hashTree } from '../../daemon/sense/tree.js';
+import { learnMappings } from '../../daemon/sense/learn.js';
+import { fileHashes } from '../../daemon/sense/hash.js';
+import { ulid } from '../../src/base/id.js';
+import { parse, stringify } from '../../src/base/shape.js';
+import { AGENT_MANIFEST, type AgentManifest, agentManifest } from '../../src/objects/manifest.js';
+import { open, seal } from '../../src/objects/signed.js';
+import { parseTrust } from '../../src/objects/trust.js';
+import { loadKey, readFile } from '../keys.js';
+import { paint, show } from '../output.js';
+import { keyOption, list } from './options.js';
+
+interface BuildOptions { id: string; version: string; publisher: string; entry: string; runtime: AgentManifest['launch']['runtime']; interpreter?: string; prompts: string[]; models: string[]; tools: string[]; skills: string[]; out?: string; json?: boolean }
+
+/** Builds the manifest of a folder. */
+export async function build(dir: string, options: Omit<BuildOptions, 'out' | 'json'>): Promise<AgentManifest> {
+  const files = await hashTree(resolve(dir));
+  const interpreter = options.interpreter === undefined ? undefined : resolve(options.interpreter);
+  return buildManifest({
+    jti: ulid(Date.now(), randomBytes(10)), issuer: options.publisher, nowS: Math.floor(Date.now() / 1000),
+    agent: { id: options.id, version: options.version, publisher: options.publisher },
+    files,
+    config: { prompts: options.prompts, models: options.models, tools: options.tools, skills: options.skills },
+    interpreters: interpreter === undefined ? [] : [{ path: interpreter, sha256: (await fileHashes.hash(interpreter)).sha256 }],
+    mappings: interpreter === undefined ? [] : await learnMappings(interpreter, options.runtime),
+    launch: { entry: options.entry, runtime: options.runtime, allowAnonymousCode: options.runtime === 'node' || options.runtime === 'jvm' },
+  });
+}
+
+/** What one manifest has and the other has not, by path. */
+function difference(a: AgentManifest, b: AgentManifest): { added: string[]; removed: string[]; changed: string[] } {
+  const before = new Map(manifestFiles(a).map((file) => [file.path, file.sha256]));
+  const after = new Map(manifestFiles(b).map((file) => [file.path, file.sha256]));
+  return {
+    added: [...after.keys()].filter((path) => !before.has(path)),
+    removed: [...before.keys()].filter((path) => !after.has(path)),
+    changed: [...after].filter(([path, sha256]) => before.has(path) && before.get(path) !== sha256).map(([path]) => path),
+  };
+}
+
+/** A manifest from a file: signed (its signature is not looked at here) or as built. */
+function readManifest(file: string): AgentManifest {
+  const text = readFile(file).trim();
+  if (text.startsWith('{')) return parse(agentManifest, text, 'manifest');
+  const payload = Buffer.from(text.split('.')[1] ?? '', 'base64url');
+  return parse(agentManifest, payload, 'manifest');
+}
+
+function buildCommand(manifest: Command): void {
+  manifest.command('build <DIR>')
+    .summary('hash the files of an agent')
+    .description('Builds the manifest of the agent in DIR: every file by content, the interpreter that may run it, and the libraries that this interpreter maps.')
+    .requiredOption('--id <ID>', 'agent id, e.g. com.example.shopper')
+    .requiredOption('--version <VERSION>', 'agent version')
+    .requiredOption('--publisher <NAME>', 'who answers for it')
+    .requiredOption('--entry <PATH>', 'main file, below DIR')
+    .option('--runtime <NAME>', 'native, node, python, jvm or shell', 'node')
+    .option('--interpreter <FILE>', 'the program that runs it (for runtime node: this one)')
+    .option('--prompts <PATH>', 'file or folder below DIR that holds prompts (repeatable)', list, [])
+    .option('--models <PATH>', 'the same for models', list, [])
+    .option('--tools <PATH>', 'the same for tools', list, [])
+    .option('--skills <PATH>', 'the same for skills', list, [])
+    .option('-o, --out <FILE>', 'write there instead of standard output')
+    .option('--json', 'print one JSON object about what was written (with --out)')
+    .action(async (dir: string, options: BuildOptions) => {
+      const interpreter = options.interpreter ?? (options.runtime === 'node' ? process.execPath : undefined);
+      const built = await build(dir, { ...options, ...(interpreter === undefined ? {} : { interpreter }) });
+      const text = stringify(agentManifest, built);
+      if (options.out === undefined) return void process.stdout.write(`${text}\n`);
+      writeFileSync(options.out, `${text}\n`);
+      show({ file: options.out, files: built.files.length, mappings: built.mappings.length }, options, () => `${options.out}: ${built.files.length} files, ${built.mappings.length} libraries`);
+    });
+}
+
+export const manifest = (ari: Command): void => {
+  const group = ari.command('manifest').summary('say what an agent version consists of').description('Builds, signs and compares agent manifests. A mandate names one manifest; an agent that differs from it is refused.');
+  buildCommand(group);
+  group.command('sign <FILE>')
+    .summary('sign a built manifest as its publisher')
+    .description('Signs FILE and writes the token that the sidecar and the verifier take.')
+    .addOption(keyOption("the publisher's"))
+    .option('-o, --out <FILE>', 'write there instead of standard output')
+    .action((file: string, options: { key: string; out?: string }) => {
+      const token = seal(AGENT_MANIFEST, parse(agentManifest, readFile(file), 'manifest'), loadKey(options.key, 'publisher'));
+      if (options.out === undefined) process.stdout.write(`${token}\n`);
+      else writeFileSync(options.out, `${token}\n`);
+    });
+  group.command('verify <FILE>')
+    .summary('check the signature of a manifest, and optionally a folder against it')
+    .description('Checks that FILE is signed by a publisher of the keys file; with --dir also that the folder holds exactly its files.')
+    .requiredOption('--keys <FILE>', "the verifier's public keys (its /.well-known/jwks.json)")
+    .option('--dir <DIR>', 'compare this folder')
+    .option('--json', 'print one JSON object')
+    .action(async (file: string, options: { keys: string; dir?: string; json?: boolean }) => {
+      const { value, sha256 } = open(AGENT_MANIFEST, readFile(file).trim(), parseTrust(readFile(options.keys)).keys);
+      const files = options.dir === undefined ? null : await hashTree(resolve(options.dir));
+      const diff = files && difference(value, { ...value, files, config: { prompts: [], models: [], tools: [], skills: [] } });
+      const ok = !diff || Object.values(diff).every((paths) => paths.length === 0);
+      show({ ok, manifest_sha256: sha256, agent: { id: value.agent.id, version: value.agent.version }, difference: diff }, options, () => report(ok, `${value.agent.id} ${value.agent.version}  ${sha256}`, diff));
+      process.exitCode = ok ? 0 : 1;
+    });
+  group.command('diff <A> <B>')
+    .summary('compare two manifests')
+    .description('Names the files that differ between two manifests, signed or not. Exit status 1 when there are any.')
+    .option('--json', 'print one JSON object')
+    .action((a: string, b: string, options: { json?: boolean }) => {
+      const diff = difference(readManifest(a), readManifest(b));
+      const same = Object.values(diff).every((paths) => paths.length === 0);
+      show({ same, ...diff }, options, () => report(same, same ? 'no difference' : 'they differ', diff));
+      process.exitCode = same ? 0 : 1;
+    });
+};
+
+function report(ok: boolean, line: string, diff: ReturnType<typeof difference> | null): string {
+  const marks = diff ? [...diff.added.map((p) => `+ ${p}`), ...diff.removed.map((p) => `- ${p}`), ...diff.changed.map((p) => `~ ${p}`)] : [];
+  return [`${ok ? paint('green', 'ok') : paint('red', 'not ok')}  ${line}`, ...marks].join('\n');
+}
+

@@ -1,0 +1,103 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Option, type Command } from 'commander';
+import { pino } from 'pino';
+import { initVerifier } from '../../verifier/init.js';
+import { loadConfig } from '../../verifier/config.js';
+import { startVerifier } from '../../verifier/main.js';
+import { openStore } from '../../verifier/store/store.js';
+import { putPayee, trustPublisher } from '../actions.js';
+import { loadKey } from '../keys.js';
+import { show } from '../output.js';
+import { untilStopped } from '../until.js';
+import { adminApi, apiOption, keyOption, tokenOption } from './options.js';
+
+const configOption = (): Option => new Option('-c, --config <FILE>', 'configuration').default(process.env['ARI_CONFIG'] ?? '/etc/ari/verifier.toml');
+
+/** A configuration to begin with; every line of it is explained in docs/configuration.md. */
+export const verifierToml = ({ issuer, listen, testRoots = [] }: { issuer: string; listen: string; testRoots?: string[] }): string => `issuer = ${JSON.stringify(issuer)}
+listen = ${JSON.stringify(listen)}
+
+[store]
+path = "verifier.db"
+
+[keys]
+dir = "keys"
+
+[trust]
+ek_roots = []
+test_roots = ${JSON.stringify(testRoots)}
+publishers = "publishers.json"
+policy_file = "policy.jwt"
+
+[deposit]
+origin = ${JSON.stringify(`${new URL(issuer).host}/deposit`)}
+
+[api]
+admin_token_file = "admin-token"
+`;
+
+interface InitOptions { config: string; issuer: string; listen: string; testRoot: string[]; allowSimulated?: boolean; json?: boolean }
+
+function init(options: InitOptions): void {
+  if (!existsSync(options.config)) {
+    mkdirSync(dirname(options.config), { recursive: true });
+    writeFileSync(options.config, verifierToml({ issuer: options.issuer, listen: options.listen, testRoots: options.testRoot }), { mode: 0o644 });
+  }
+  const config = loadConfig(options.config);
+  initVerifier(config, options.allowSimulated ? { id: 'demo', allowSimulated: true } : {});
+  show({ config: options.config, keys: config.keys.dir, policy: config.trust.policyFile, admin_token: config.api.adminTokenFile }, options, () =>
+    `configuration  ${options.config}\nkeys           ${config.keys.dir}\npolicy         ${config.trust.policyFile}\noperator token ${config.api.adminTokenFile}\n\nnext: ari verifier serve -c ${options.config}`);
+}
+
+export const verifier = (ari: Command): void => {
+  const group = ari.command('verifier').summary('run the remote side: appraise, decide, keep carriers and the log').description('Runs and prepares a verifier: the remote process that judges evidence, decides on payments, keeps the fund carriers and the deposit chain.');
+  group.command('init')
+    .summary('make keys, operator token, a first policy and, if missing, the configuration')
+    .description('Makes what a verifier needs and does not have yet; what exists is kept. The policy refuses simulated TPMs unless told otherwise.')
+    .addOption(configOption())
+    .option('--issuer <URL>', 'the name under which this verifier signs', 'http://127.0.0.1:8443')
+    .option('--listen <HOST:PORT>', 'where it listens; without TLS this machine only', '127.0.0.1:8443')
+    .option('--test-root <FILE>', 'root of a software TPM: devices below it are marked simulated (repeatable)', (file: string, all: string[]) => [...all, file], [])
+    .option('--allow-simulated', 'a policy that permits payments from simulated TPMs: for demonstrations only')
+    .option('--json', 'print one JSON object')
+    .action(init);
+  group.command('serve')
+    .summary('serve sidecars, users and operators')
+    .description('Serves the HTTP API and the link for sidecars on one port. What a crash left open is brought to its end first. SIGTERM ends it in order.')
+    .addOption(configOption())
+    .option('--log-level <LEVEL>', 'fatal, error, warn, info, debug or trace', 'info')
+    .action(async (options: { config: string; logLevel: string }) => {
+      const logger = pino({ level: options.logLevel }, pino.destination(2));
+      const running = await startVerifier(loadConfig(options.config), { logger });
+      logger.info({ url: running.url }, 'the verifier is ready');
+      await untilStopped();
+      await running.close();
+    });
+  group.command('migrate')
+    .summary('bring the store to this version')
+    .description('Applies the schema versions that the store does not have yet. Safe to repeat; `serve` does it too.')
+    .addOption(configOption())
+    .action(async (options: { config: string }) => {
+      const { store: { path, url } } = loadConfig(options.config);
+      const store = await openStore(path === undefined ? { url: url ?? '' } : { path });
+      await store.migrate();
+      await store.close();
+    });
+  group.command('publisher <NAME>')
+    .summary('trust the manifests of a publisher')
+    .description("Enters a publisher's public key into the publishers file of the configuration. Restart the verifier after it.")
+    .addOption(configOption())
+    .addOption(keyOption("the publisher's"))
+    .action((publisher: string, options: { config: string; key: string }) => trustPublisher(loadConfig(options.config).trust.publishers, publisher, loadKey(options.key, 'publisher')));
+  group.command('payee <ID>')
+    .summary('enter a payee into the directory')
+    .description('Says for which scenario a payee is vouched and which account receives its money. The scenario is never the word of an agent.')
+    .addOption(apiOption()).addOption(tokenOption())
+    .option('--origin <URL>', "the payee's origin")
+    .requiredOption('--scenario <NAME>', 'what it sells, e.g. gift.flowers')
+    .requiredOption('--account <NAME>', 'the account that receives its money')
+    .action(async (payeeId: string, options: { verifier: string; adminTokenFile: string; origin?: string; scenario: string; account: string }) => {
+      await putPayee(adminApi(options), { payeeId, origin: options.origin ?? null, scenario: options.scenario, settleAccount: options.account });
+    });
+};
