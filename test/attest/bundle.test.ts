@@ -8,11 +8,11 @@ import { type Bundle, EDGES, type Edge } from '../../src/objects/bundle.js';
 import { POLICY, type Policy } from '../../src/objects/decision.js';
 import { seal } from '../../src/objects/signed.js';
 import { type Built, type Changes, buildBundle, deposit } from '../support/bundle.js';
-import { AGENT_KEY, OTHER_USER, PARTIES, type Party, TRUST, policyOf } from '../support/parties.js';
+import { AGENT_KEY, OTHER_USER, PARTIES, type Party, TRUST, policyOf, startDevice } from '../support/parties.js';
+import type { TestDevice } from '../support/device.js';
 import { codeOf } from '../support/fault.js';
-import { type TpmDevice, startDevice } from '../support/tpm-device.js';
 
-let device: TpmDevice;
+let device: TestDevice;
 let honest: Built;
 beforeAll(async () => {
   device = await startDevice();

@@ -13,7 +13,7 @@ import type { AgentClaims } from '../../src/objects/claims.js';
 import { CONFIRMATION, type Confirmation, DECISION, type Decision, POLICY, type Policy } from '../../src/objects/decision.js';
 import { DEVICE_RECORD, type DeviceRecord } from '../../src/objects/device.js';
 import { EAR, type Ear } from '../../src/objects/ear.js';
-import { type Binding, EVIDENCE_PROFILE, type Evidence, platformHash } from '../../src/objects/evidence.js';
+import { type Binding, type Evidence, platformHash } from '../../src/objects/evidence.js';
 import { type Intent, paymentHash } from '../../src/objects/intent.js';
 import { type DepositLeaf, leafHash, leafText } from '../../src/objects/leaf.js';
 import type { ClosedPayment } from '../../src/objects/mandate.js';
@@ -22,11 +22,11 @@ import { EXECUTION_TOKEN, type ExecutionToken, RECEIPT, type Receipt } from '../
 import { type SignedKind, type Verified, open, seal } from '../../src/objects/signed.js';
 import { closeMandate, closedHash, issueMandate, mandateHash, openMandate } from '../../src/sdjwt/index.js';
 import { batchOf } from '../../attest/batch.js';
-import { bindingFor, paymentEvidenceOf, paymentQualifyingData, platformBindingFor } from '../../attest/evidence.js';
+import { bindingFor, paymentEvidenceOf, paymentQualifyingData } from '../../attest/evidence.js';
 import type { PaymentResult } from '../../attest/types.js';
 import { appraisePayment, earOf } from '../../attest/verify/index.js';
 import { AGENT_KEY, ISSUER, LOG, NOW, NOW_MS, OWNERS, PARTIES, PAYMENT, type Party, USER, type Unsigned, carrierOf, claimsOf, closedOf, hash, intentOf, mandateOf, manifestOf, openOf, policyOf, recordOf, salt, stateOf, ulid } from './parties.js';
-import type { TpmDevice } from './tpm-device.js';
+import type { TestDevice } from './device.js';
 
 /** Changes values before they are signed, hashed or bound; what is made of them later follows. `bundle` changes the finished file. */
 export interface Changes {
@@ -91,17 +91,16 @@ function authorise(making: Making) {
 }
 type Authorised = ReturnType<typeof authorise>;
 
-async function prove(making: Making, device: TpmDevice, { manifest, paymentSha256, mandateSha256, closedSha256 }: Authorised) {
+async function prove(making: Making, device: TestDevice, { manifest, paymentSha256, mandateSha256, closedSha256 }: Authorised) {
   const agent = making.change('claims', claimsOf(manifest.value, manifest.sha256));
-  const log = { epoch: device.epoch, n: device.log.length };
-  const platform = await device.platform(platformBindingFor(hash('platform nonce'), ISSUER, log));
+  const platform = await device.platform({ nonce: hash('platform nonce'), aud: ISSUER });
   const binding = making.change('binding', bindingFor({
-    nonce: hash('nonce'), aud: ISSUER, paymentSha256, mandateSha256, closedSha256, platformSha256: platformHash(platform), jkt: thumbprint(AGENT_KEY.jwk), agent, log, seq: 1, ctr: null,
+    nonce: hash('nonce'), aud: ISSUER, paymentSha256, mandateSha256, closedSha256, platformSha256: platformHash(platform), jkt: thumbprint(AGENT_KEY.jwk), agent, log: device.position, seq: 1, ctr: null,
   }));
   const { root, paths } = batchOf([binding]);
-  const attestation = await device.certify(paymentQualifyingData(root));
-  const payment = paymentEvidenceOf({ binding, batch: paths[0]!, log: { epoch: device.epoch, from: 2, entries: device.log.slice(2) }, agent, carrier: 'register', attestation });
-  const evidence = making.change('evidence', { eatProfile: EVIDENCE_PROFILE, evidenceType: 'tpm2', akName: device.akName, platform, payment } as Evidence);
+  const attestation = await device.certify('register', paymentQualifyingData(root));
+  const payment = paymentEvidenceOf({ binding, batch: paths[0]!, log: device.delta(2), agent, carrier: 'register', attestation });
+  const evidence = making.change('evidence', device.evidence(platform, payment));
   const record = making.sign(DEVICE_RECORD, 'verifier', making.change('record', recordOf(device)));
   const policy = making.sign(POLICY, 'operator', making.change('policy', policyOf()));
   const { nonce, aud, jkt, ...bound } = evidence.payment.binding;
@@ -161,7 +160,7 @@ function settle(making: Making, { intent, paymentSha256, mandateSha256, closedSh
 }
 
 /** One payment from the manifest to the last leaf, as the rooms make it, with evidence that a TPM signed. */
-export async function buildBundle(device: TpmDevice, changes: Changes = {}): Promise<Built> {
+export async function buildBundle(device: TestDevice, changes: Changes = {}): Promise<Built> {
   const making = new Making(changes);
   const a = authorise(making);
   const p = await prove(making, device, a);

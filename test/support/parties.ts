@@ -1,6 +1,5 @@
-import { createPrivateKey } from 'node:crypto';
 import { sha256, toB64u } from '../../src/base/bytes.js';
-import { type Signer, signerOf, thumbprint } from '../../src/base/jws.js';
+import type { Signer } from '../../src/base/jws.js';
 import { logSigner } from '../../src/deposit/note.js';
 import { ROLES, type Role } from '../../src/names.js';
 import type { AuthorityState, Carrier } from '../../src/objects/carrier.js';
@@ -12,23 +11,14 @@ import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT, type ClosedPayment, type Mandat
 import type { AgentManifest } from '../../src/objects/manifest.js';
 import { type Trust, type TrustFile, trustOf } from '../../src/objects/trust.js';
 import { manifestFiles, treeHash } from '../../attest/manifest.js';
-import { PCRS, type TpmDevice } from './tpm-device.js';
+import { PCRS, TestDevice } from './device.js';
+import { AGENT, SIGNERS, testSigner } from './keys.js';
 
-/** Fixed keys: P-256 private keys made of one repeated byte. */
-const keyOf = (n: number): Signer => {
-  const d = Buffer.alloc(32, n);
-  const der = Buffer.concat([Buffer.from('30310201010420', 'hex'), d, Buffer.from('a00a06082a8648ce3d030107', 'hex')]);
-  return signerOf(createPrivateKey({ key: der, format: 'der', type: 'sec1' }));
-};
-const named = (role: Role, n: number): Signer => {
-  const signer = keyOf(n);
-  return { ...signer, kid: `${ROLES[role]}-${thumbprint(signer.jwk)}` };
-};
-const ROLE_BYTES = { verifier: 1, carrier: 2, settlement: 3, operator: 4, publisher: 5, user: 6 } as const;
-export type Party = keyof typeof ROLE_BYTES;
-export const PARTIES = Object.fromEntries(Object.entries(ROLE_BYTES).map(([role, n]) => [role, named(role as Role, n)])) as Record<Party, Signer>;
-export const OTHER_USER = named('user', 7);
-export const AGENT_KEY = keyOf(8);
+export type Party = Exclude<Role, 'consent'>;
+const { consent: _, ...parties } = SIGNERS;
+export const PARTIES: Readonly<Record<Party, Signer>> = parties;
+export const OTHER_USER = testSigner('another user', `${ROLES.user}-another`);
+export const AGENT_KEY = AGENT;
 export const LOG = logSigner('log.example/deposit', Buffer.alloc(32, 9));
 
 export const ulid = (n: number): string => String(n).padStart(26, '0');
@@ -90,6 +80,13 @@ export const policyOf = (): Policy => ({
   iss: ISSUER, iat: NOW - 5000, id: 'test', version: 1, stage: 'enforce', allowSimulated: true, levels: ['L0', 'L1', 'L2', 'L3'], minTier: 'T2', pcrs: [...PCRS], platformMaxAgeMs: 60_000,
   requireBootLog: false, requireIma: false, confirmationMaxS: 600,
 });
-export const recordOf = ({ akName, akPublic, qualifiedSigner, registerName, firmware }: TpmDevice): DeviceRecord => ({
-  iss: ISSUER, iat: NOW - 2000, jti: 'device-1', deviceId: `dev_${ulid(1)}`, akName, akPublic, qualifiedSigner, registerName, counterName: null, ekRoot: 'CN=swtpm-localca-rootca', firmware, simulated: true, tierMax: 'T2',
-});
+/** What enrolment found, issued at the time of these payments. */
+export const recordOf = (device: TestDevice): DeviceRecord => ({ ...device.record.value, iss: ISSUER, iat: NOW - 2000 });
+
+/** An enrolled device whose log has records before and within the evidence. */
+export async function startDevice(): Promise<TestDevice> {
+  const device = await TestDevice.start();
+  await device.measure('sidecar', { version: '1' });
+  await device.measure('agent_start', { agent_id: 'com.example.shopper' });
+  return device;
+}
