@@ -3,7 +3,7 @@
  * v0 = 32 zero bytes, v = SHA-256(v || digest).
  */
 import { digest, fromB64u, sha256, type Sha256, toB64u } from '../src/base/bytes.js';
-import { fault } from '../src/base/fault.js';
+import { Fault, fault } from '../src/base/fault.js';
 import { decode, encode, parse, type Of, b64u, count, record, sha256Text, stringify } from '../src/base/shape.js';
 import { LOG_KINDS, type LogKind } from '../src/names.js';
 import { type LogContent, type LogEntry, logContent } from '../src/objects/evidence.js';
@@ -61,10 +61,12 @@ export function readAnchor(first: LogEntry | undefined): BootAnchor {
   return within(0, () => decode(bootAnchor, data, 'boot_anchor'));
 }
 
+/** A finding is signed and shown: nothing that the device wrote stands in it. */
 function within<T>(n: number, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw fault('log.entry', { n, what: error instanceof Error ? error.message : 'unreadable' });
+    if (!(error instanceof Fault)) throw error;
+    throw fault('log.entry', { n, what: 'its content is not of the form of its kind' });
   }
 }

@@ -7,6 +7,7 @@ import { cutCertificate, plainSpki } from './der.js';
 
 export interface Certificate {
   readonly der: Buffer;
+  /** For people: without control characters, whoever wrote the certificate. */
   readonly subject: string;
   /** Encoded names: what links a certificate to its issuer. */
   readonly subjectDer: Buffer;
@@ -46,7 +47,7 @@ function read(der: Buffer): Certificate {
   const basic = parsed.getExtension(x509.BasicConstraintsExtension);
   return {
     der,
-    subject: parsed.subject,
+    subject: parsed.subject.replace(/\p{Cc}/gu, '?'),
     subjectDer: Buffer.from(parsed.subjectName.toArrayBuffer()),
     issuerDer: Buffer.from(parsed.issuerName.toArrayBuffer()),
     notBefore: parsed.notBefore.getTime() / 1000,

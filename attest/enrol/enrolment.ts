@@ -1,4 +1,4 @@
-/** Enrolment as the verifier judges it: is this attestation key in a TPM that a pinned root vouches for, and is the rest as the recipe has it? */
+/** Enrolment as the verifier judges it: is this attestation key in a TPM that a pinned root vouches for, and is each public area the one that the house prescribes? */
 import { Public, encode, publicKeyOf } from '@ari-sidecar/tpm2';
 import { type Sha256, fromB64u, sha256 } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';

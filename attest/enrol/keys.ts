@@ -1,5 +1,5 @@
 /**
- * What a device enrols: its endorsement key, attestation key, register and counter. Each public area must be *exactly* the one of its recipe, and each
+ * What a device enrols: its endorsement key, attestation key, register and counter. Each public area must be *exactly* that of its template, and each
  * Name is computed here, never accepted: an attestation key without `restricted` would sign a quote that its owner wrote himself.
  */
 import {

@@ -27,7 +27,7 @@ export function appraisePayment(input: PaymentInput): PaymentResult {
   return judged.ok ? affirmed(input, judged.value) : refused(input, judged);
 }
 
-/** The checklist of reference section 6, steps 2 to 14. @throws Fault with the code of the first step that fails */
+/** The checklist, in the order that nothing is used before it is proven. @throws Fault with the code of the first step that fails */
 function provePayment(input: PaymentInput): Proven {
   const { evidence, expected, device, policy } = input;
   const { payment } = evidence;
@@ -110,7 +110,10 @@ function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Prove
   const platform = submodule('platform', platformClaims(record), [...kept.findings, ...policyFindings(record, policy)]);
   const sidecar = submodule('sidecar', { 'instance-identity': 2, 'storage-opaque': 2 }, []);
   const agent = submodule('agent', agentClaims(evidence.payment.agent), agentFindings(input));
-  return { authentic: true, ...summary(platform, sidecar, agent), tier: lower(TIERS, tierOf(record), kept.tier), simulated: record.simulated, evidenceSha256: evidenceHash(evidence), platformAppraisal: kept, next: advance(input, clockInfo, log) };
+  return {
+    authentic: true, ...summary(platform, sidecar, agent), tier: lower(TIERS, tierOf(record), kept.tier), simulated: record.simulated,
+    evidenceSha256: evidenceHash(evidence), platformAppraisal: kept, next: advance(input, clockInfo, log),
+  };
 }
 
 function summary(platform: Submodule, sidecar: Submodule, agent: Submodule): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {
@@ -120,7 +123,10 @@ function summary(platform: Submodule, sidecar: Submodule, agent: Submodule): Pic
 
 function refused({ evidence, device }: PaymentInput, { refusal }: Judged<unknown> & { ok: false }): PaymentResult {
   const broken = submodule('platform', BROKEN_VECTOR, []);
-  return { authentic: false, ...summary({ ...broken, findings: [refusal] }, broken, broken), tier: 'T0', simulated: device.record.value.simulated, evidenceSha256: evidenceHash(evidence), platformAppraisal: null, next: null };
+  return {
+    authentic: false, ...summary({ ...broken, findings: [refusal] }, broken, broken), tier: 'T0', simulated: device.record.value.simulated,
+    evidenceSha256: evidenceHash(evidence), platformAppraisal: null, next: null,
+  };
 }
 
 function advance({ evidence: { payment }, device }: PaymentInput, { resetCount, restartCount, clock }: ClockInfo, { head, rows, anchor }: Extended): Advance {

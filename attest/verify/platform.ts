@@ -27,7 +27,7 @@ export function appraisePlatform(input: PlatformInput): PlatformResult {
   return { appraisal: affirmed(input, judged.value), next: advance(input, judged.value) };
 }
 
-/** The checklist of reference section 6, steps 2 to 15. @throws Fault with the code of the first step that fails */
+/** The checklist, in the order that nothing is used before it is proven. @throws Fault with the code of the first step that fails */
 function provePlatform({ evidence, log, nonce, aud, device, policy, connection }: PlatformInput): Proven {
   const record = device.record.value;
   const ak = enrolledKey(device);

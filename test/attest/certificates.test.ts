@@ -133,6 +133,12 @@ describe('an endorsement certificate', () => {
     expect(verdict(await issue({ subject: chip, issuer: middle, extensions: [...extensions()] }))).toMatch(what);
   });
 
+  it('is shown without control characters: what it says goes into messages and logs', async () => {
+    const odd = await issue({ subject: { name: 'CN=TPM\u001b[2J\u0000', keys: chip.keys }, issuer: middle });
+    expect(verdict(odd, [])).toMatch('no path leads to a pinned root');
+    expect(parseCertificate(odd).subject).not.toMatch(/\p{Cc}/u);
+  });
+
   it('names an extension once', async () => {
     expect(() => parseCertificate(Buffer.alloc(0))).toThrow('there is no certificate');
     const twice = await issue({ subject: chip, issuer: middle, extensions: ek(new x509.KeyUsagesExtension(usage.keyAgreement, true)) });

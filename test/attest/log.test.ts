@@ -45,6 +45,14 @@ describe('a measurement log', () => {
   });
 });
 
+describe('what is said of a malformed record', () => {
+  it('holds nothing that the device wrote: it is signed and shown to people', () => {
+    const bytes = Buffer.from(JSON.stringify({ kind: 'agent_start', data: {}, ['\u001b[2J'.repeat(99)]: 1 }));
+    const entry = { ...five[1]!, content: toB64u(bytes), digests: logEntryDigest(bytes) };
+    expect(() => readEntry(entry, 1)).toThrow(/^entry 1 of the measurement log is malformed: its content is not of the form of its kind$/);
+  });
+});
+
 describe('the verifier’s memory of a log', () => {
   it('grows by what is new and nothing else, wherever the delta starts', () => {
     const whole = headOf(5);

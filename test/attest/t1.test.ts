@@ -39,6 +39,14 @@ describe('a TPM without EK certificate, register and counter, with an RSA key', 
     expect(result.next!.clock.seq).toBeGreaterThan(0);
   });
 
+  it('is judged offline as it was online', async () => {
+    const evidence = await device.pay(platform);
+    const { nonce: n, aud, paymentSha256, mandateSha256, closedSha256, jkt } = evidence.payment.binding;
+    const expected = { nonce: n, aud, paymentSha256, mandateSha256, closedSha256, jkt };
+    const offline = appraisePayment({ evidence, expected, device: device.known(), platform: null, manifest: device.manifest, policy: TEST_POLICY });
+    expect(offline).toMatchObject({ authentic: true, tier: 'T1', status: 'warning', code: 'device.unchained' });
+  });
+
   it('does not bind a payment by a quote made for a platform, nor for another payment', async () => {
     const evidence = await device.pay(platform);
     const root = bindingLeaf(bindingShape, evidence.payment.binding);

@@ -177,7 +177,7 @@ export class TestDevice {
   }
 
   /**
-   * As a machine does it (recipe section 4): `resume` keeps the register, `restart` (hibernation) and `reset` clear it; only a reset raises resetCount.
+   * As a machine does it: `resume` keeps the register, `restart` (hibernation) and `reset` clear it; only a reset raises resetCount.
    * Firmware measures again after all but a resume.
    */
   async reboot(how: 'resume' | 'restart' | 'reset'): Promise<void> {
