@@ -29,6 +29,8 @@ export interface VerifierDeps {
   readonly logger?: Logger;
   readonly now?: () => number;
   readonly random?: (bytes: number) => Buffer;
+  /** In place of the one that the configuration names; it is closed with the verifier. */
+  readonly store?: Store;
   readonly rail?: Rail;
   readonly limits?: ConnectionLimits;
 }
@@ -43,7 +45,7 @@ export interface RunningVerifier {
 /** Starts a verifier; what a crash left open is brought to its end before anyone is served. @throws Fault config.*, deposit.unavailable */
 export async function startVerifier(config: VerifierConfig, deps: VerifierDeps = {}): Promise<RunningVerifier> {
   const files = serverFiles(config);
-  const store = await openPlace(config);
+  const store = deps.store ?? (await openPlace(config));
   try {
     const v = await verifierOf(config, store, deps);
     await v.log.assertOwn();

@@ -1,10 +1,12 @@
 /** The store's promises, on embedded SQLite. Another database runs the same suites. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Libsql from 'libsql';
+import { describe, expect, it } from 'vitest';
 import { openStore } from '../../verifier/store/store.js';
-import type { SqlRow, TestDatabase } from './store/bench.js';
+import { refusal, type SqlRow, type TestDatabase, useWorld } from './store/bench.js';
 import { crashSuite } from './store/crash.suite.js';
 import { decideSuite } from './store/decide.suite.js';
 import { delegationSuite } from './store/delegation.suite.js';
@@ -32,3 +34,29 @@ async function sqlite(): Promise<TestDatabase> {
 }
 
 for (const suite of [schemaSuite, enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite, raceSuite, crashSuite]) suite(sqlite);
+
+describe('embedded SQLite', () => {
+  const world = useWorld(sqlite);
+  const path = () => (world.db.place as { path: string }).path;
+
+  it('writes ahead, to files that belong to their owner alone', async () => {
+    expect(world.db.sql('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
+    for (const suffix of ['', '-wal']) expect((await stat(path() + suffix)).mode & 0o777).toBe(0o600);
+  });
+
+  it('who waits for the lock does not stop the process, and goes on when it is free', async () => {
+    world.db.sql('BEGIN IMMEDIATE');
+    let answered = false;
+    const waiting = world.store.addUser({ userId: 'usr_2', kind: 'person', nowMs: 1 }).then(() => { answered = true; });
+    await sleep(60);
+    expect(await world.other.userKeys('usr_1'), 'readers never wait').toEqual([]);
+    expect(answered).toBe(false);
+    world.db.sql('COMMIT');
+    await waiting;
+  });
+
+  it('is refused with a name where there can be no file, and for a database server', async () => {
+    expect(await refusal(openStore({ path: join(path(), 'below', 'a-file.db') }))).toBe('config.unreadable');
+    expect(await refusal(openStore({ url: 'postgres://db/ari' }))).toBe('config.invalid');
+  });
+});

@@ -195,6 +195,11 @@ export const decideSuite = (make: MakeDatabase) => describe('decide', () => {
       await refused(input, RETRY);
     });
 
+    it('permits nothing under another revision of the rules than the one that was adjudicated', async () => {
+      const input = await decisionOf(world.store, 'permit', { payment: 'a' });
+      await refused({ ...input, reserve: { ...input.reserve!, rev: 2 } }, RETRY);
+    });
+
     it.each(['frozen', 'revoked', 'expired'])('permits nothing on a carrier that is %s, even on its newest numbers', async (state) => {
       await world.store.setState({ subject: 'crr_1', kind: 'carrier', state, leaf: leaf('evt_f', 'revoked'), nowMs: NOW });
       await refused(await decisionOf(world.store, 'permit', { payment: 'a' }), RETRY);

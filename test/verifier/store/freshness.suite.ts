@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/bytes.js';
 import type { Store } from '../../../verifier/store/verbs.js';
 import { type MakeDatabase, useWorld } from './bench.js';
-import { headAt, logRows, NOW } from './world.js';
+import { enrolDevice, headAt, logRows, NOW } from './world.js';
 
 type Platform = Parameters<Store['acceptPlatform']>[0];
 
@@ -43,12 +43,14 @@ export const freshnessSuite = (make: MakeDatabase) => describe('freshness', () =
   it.each<[string, (input: Platform) => Platform]>([
     ['an expired nonce', (input) => ({ ...input, nonce: { ...input.nonce, expiresMs: NOW } })],
     ['a clock that is not where it was read', (input) => ({ ...input, device: { ...input.device, before: { ...input.device.before!, clock: 999n } } })],
+    ['a sequence number that is not where it was read, though the clock stood still', (input) => ({ ...input, device: { ...input.device, before: { ...input.device.before!, seq: 4 }, after: { ...input.device.after, seq: 5 } } })],
     ['a boot that is not the one that was read', (input) => ({ ...input, device: { ...input.device, before: { ...input.device.before!, resetCount: 4 } } })],
     ['a first clock for a key that has one', (input) => ({ ...input, device: { ...input.device, before: null } })],
     ['another history', (input) => ({ ...input, device: { ...input.device, entries: logRows(2, 'other ') } })],
-    ['another device under the same key', (input) => ({ ...input, deviceId: 'dev_2' })],
+    ['another device under the same key', (input) => ({ ...input, deviceId: 'dev_2', device: { ...input.device, head: headAt('2', 2, { resetCount: 6 }) } })],
     ['a key that was never enrolled', (input) => ({ ...input, device: { ...input.device, akName: 'ak_9', before: null } })],
   ])('refuses %s, and the nonce stays unused', async (_, broken) => {
+    await enrolDevice(world.store, '2');
     const before = await world.store.clock('ak_1');
     expect(await world.store.acceptPlatform(broken(await platform('a')))).toBe(false);
     expect(await world.store.platform(sha256('a'))).toBeNull();

@@ -122,7 +122,7 @@ export class TestPayer {
 
   carrierRequest(changes: Partial<CarrierRequest> = {}): string {
     this.rules = {
-      salt: toB64u(Buffer.alloc(16, 1)), perPaymentMax: 20_000n, totalMax: 100_000n, windows: [], scenarios: ['gift.flowers'],
+      salt: toB64u(Buffer.alloc(16, 1)), perPaymentMax: 20_000n, totalMax: 10_000_000n, windows: [], scenarios: ['gift.flowers'],
       payees: [{ id: 'merchant_1', origin: 'https://flowers.example', scenario: 'gift.flowers' }], notBefore: nowS() - 100, notAfter: nowS() + 86_400, hours: null,
       levels: ['L0', 'L1', 'L2', 'L3', 'L4'], minTier: 'T1', confirmAbove: 50_000n, offline: null, ...changes.rules,
     };
@@ -130,7 +130,7 @@ export class TestPayer {
     return seal(CARRIER_REQUEST, request, this.user);
   }
 
-  async openCarrier(amount = 100_000): Promise<void> {
+  async openCarrier(amount = 10_000_000): Promise<void> {
     await this.service.post('/v1/delegation/carriers', { request: this.carrierRequest() });
     if (amount > 0) await this.service.post(`/v1/delegation/carriers/${this.carrierId}/fund`, { event_id: 'first', amount });
   }

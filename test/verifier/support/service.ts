@@ -62,6 +62,12 @@ export class TestService {
     return this;
   }
 
+  /** The same files, a new process. */
+  async restart(deps: VerifierDeps = {}): Promise<this> {
+    await this.running.close();
+    return this.start(deps);
+  }
+
   async stop(): Promise<void> {
     await this.running.close();
     rmSync(this.dir, { recursive: true, force: true });
