@@ -43,9 +43,8 @@ function openPaymentOf(delegated: Json[]): OpenPayment {
   if (delegated.length !== 1) throw fault('mandate.malformed', { what: 'one open payment mandate is needed' });
   const [wire] = delegated as [{ constraints?: Json } | null];
   const constraints = Array.isArray(wire?.constraints) ? wire.constraints : [];
-  for (const one of constraints as ({ type?: Json } | null)[]) {
-    if (!CONSTRAINT_TYPES.some((known) => known === one?.type)) throw fault('mandate.constraint_unknown', { type: String(one?.type).slice(0, 64) });
-  }
+  const unknown = (constraints as ({ type?: Json } | null)[]).find((one) => !CONSTRAINT_TYPES.some((known) => known === one?.type));
+  if (unknown !== undefined) throw fault('mandate.constraint_unknown', { type: typeof unknown?.type === 'string' ? unknown.type.slice(0, 64) : 'without a name' });
   return orMalformed(() => decode(openPayment, wire, 'open payment'));
 }
 

@@ -132,6 +132,6 @@ describe('strict JSON', () => {
     fc.assert(fc.property(fc.oneof(plain, anything), (value) => {
       expect(canonical(value)).toBe(canonicalize(value));
     }), { numRuns: 1000 });
-    for (const value of [0, -0, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, 333333333.33333329, { a: undefined, b: 1 }, Object.create(null)]) expect(canonical(value)).toBe(canonicalize(value));
+    for (const value of [0, -0, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, 333333333.3333333, { a: undefined, b: 1 }, Object.create(null)]) expect(canonical(value)).toBe(canonicalize(value));
   });
 });

@@ -2,7 +2,14 @@
 import type { Json } from '../../../src/base/json.js';
 
 type Members = { [name: string]: Json };
-export interface Place { path: string; object: Members; /** The whole with this object replaced. */ replace(by: Members): Json; /** The whole with members of this object added or changed. */ set(members: Members): Json }
+export interface Place {
+  path: string;
+  object: Members;
+  /** The whole with this object replaced. */
+  replace: (by: Members) => Json;
+  /** The whole with members of this object added or changed. */
+  set: (members: Members) => Json;
+}
 
 export function places(whole: Json, path = '', rebuild: (part: Json) => Json = (part) => part): Place[] {
   if (typeof whole !== 'object' || whole === null) return [];
