@@ -55,7 +55,7 @@ export async function startBed({ ecCertificate = true }: { ecCertificate?: boole
   const model = made.get(ecCertificate) ?? manufacture(ecCertificate);
   made.set(ecCertificate, model);
   const [dir, stateDir] = [await directory(), await directory()];
-  await cp(await model, dir, { recursive: true });
+  await cp(await model, dir, { recursive: true, filter: (file) => !/\/s(?:\.ctrl)?$/.test(file) });
   const swtpm = await startSwtpm({ dir });
   const relay = await startRelay(swtpm.spec, join(swtpm.dir, 'relay'));
   const said: string[] = [];

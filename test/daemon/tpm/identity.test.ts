@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Clear, EvictControl, GetCapability, HierarchyChangeAuth, Public, Quote, RC, RH, decode, hmac, makeCredential } from '@ari-sidecar/tpm2';
+import { Clear, EK_CERTIFICATE_INDEX, EvictControl, GetCapability, HierarchyChangeAuth, NV_UndefineSpace, Public, Quote, RC, RH, decode, hmac, makeCredential } from '@ari-sidecar/tpm2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fromB64u, toB64u } from '../../../src/base/bytes.js';
 import { type Bed, TestVerifier, nonce, startBed } from './bed.js';
@@ -131,13 +131,32 @@ describe('the attestation key', () => {
 });
 
 describe('the endorsement key', () => {
+  let bed: Bed;
+  beforeEach(async () => { bed = await startBed({ ecCertificate: false }); });
+  afterEach(() => bed.stop());
+  const removeCertificates = (...indices: number[]): Promise<void> => bed.stranger(async (tpm) => {
+    for (const nvIndex of indices) await tpm.run(NV_UndefineSpace, { authHandle: RH.PLATFORM, nvIndex }, {});
+  });
+
   it('is the RSA one where P-256 has no certificate, and enrols too', async () => {
-    const bed = await startBed({ ecCertificate: false });
-    try {
-      const prover = await bed.open();
-      expect((await new TestVerifier(bed).enrol(prover)).ekPublic.type).toBe('rsa');
-    } finally {
-      await bed.stop();
-    }
+    expect((await new TestVerifier(bed).enrol(await bed.open())).ekPublic.type).toBe('rsa');
+  });
+
+  it('is the P-384 one where it alone has a certificate: its policy is another, and it enrols too', async () => {
+    await removeCertificates(EK_CERTIFICATE_INDEX.ekRsa2048);
+    const prover = await bed.open();
+    expect(prover.tier).toBe('T2');
+    expect((await new TestVerifier(bed).enrol(prover)).ekPublic.nameAlg).toBe('sha384');
+    const { kid } = await prover.agentKey('shopper');
+    await prover.close();
+    expect((await (await bed.open()).agentKey('shopper')).kid).toBe(kid);
+  });
+
+  it('is P-256 without a certificate where none has one: tier T1, with the reason', async () => {
+    await removeCertificates(EK_CERTIFICATE_INDEX.ekRsa2048, EK_CERTIFICATE_INDEX.ekP384);
+    const prover = await bed.open();
+    expect(prover).toMatchObject({ tier: 'T1', reason: 'the TPM holds no endorsement certificate' });
+    expect(prover.enrolBegin('code').ekCertificate).toBeNull();
+    expect(await prover.doctor()).toContainEqual(expect.objectContaining({ name: 'ek_certificate', ok: false }));
   });
 });
