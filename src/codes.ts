@@ -171,6 +171,7 @@ export const CODES = {
   'config.invalid': row('fault', 500, 'operator', 'the configuration {file} is wrong: {what}', 'mend the lines named'),
   'config.unreadable': row('fault', 500, 'operator', 'the file {file} cannot be read: {what}', 'check the path and its permissions'),
   'usage.wrong': row('fault', 400, 'user', '{what}', 'see --help'),
+  'bundle.edge': row('fault', 403, 'peer', 'edge {edge} does not hold: {what}', 'do not trust this bundle'),
   'store.conflict': row('fault', 409, 'verifier', '{what} exists already', 'take another identifier'),
   'store.busy': row('fault', 503, 'verifier', 'the store is in use by others for too long', 'try again; nothing was changed'),
   'bug.internal': row('bug', 500, 'sidecar', 'an error of this program', 'report it with the log'),
