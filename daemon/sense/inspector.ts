@@ -7,10 +7,10 @@ import { get } from 'node:http';
 import { readFile, readdir, readlink } from 'node:fs/promises';
 
 const LISTEN = '0A';
-const ASK_MS = 300;
-const REMEMBERED = 4096;
+const ASK_MS = 1000;
+const REMEMBERED = 16_384;
 
-export interface Listener { readonly inode: string; readonly host: string; readonly port: number }
+export interface TcpSocket { readonly inode: string; readonly host: string; readonly port: number; readonly listening: boolean }
 
 /** An address of /proc/net/tcp or tcp6: 32-bit words in the byte order of the machine (little-endian). */
 function hostOf(hex: string): string {
@@ -19,30 +19,44 @@ function hostOf(hex: string): string {
   return bytes.length === 4 ? bytes.join('.') : (bytes.toString('hex').match(/.{4}/g) ?? []).join(':');
 }
 
-/** The listening sockets of a table. One that listens on every address is asked at the loopback. */
-export function parseListeners(table: string): Listener[] {
-  return table.split('\n').slice(1).flatMap((line) => {
+/** The sockets of such a table. One that listens on every address is asked at the loopback. */
+export function parseSockets(table: string): TcpSocket[] {
+  return table.split('\n').slice(1).filter((line) => line !== '').map((line) => {
     const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
     const [host = '', port = ''] = local.split(':');
-    return state === LISTEN ? [{ inode, host: hostOf(host), port: Number.parseInt(port, 16) }] : [];
+    return { inode, host: hostOf(host), port: Number.parseInt(port, 16), listening: state === LISTEN };
   });
 }
 
-async function socketInodes(proc: string): Promise<Set<string>> {
-  const links = await Promise.all((await readdir(`${proc}/fd`)).map((fd) => readlink(`${proc}/fd/${fd}`).catch(() => '')));
-  return new Set(links.flatMap((link) => /^socket:\[([0-9]+)\]$/.exec(link)?.[1] ?? []));
+/**
+ * Inodes of sockets that are no debugger's and never become one without the help of code inside the process: of unix sockets, of connected ones,
+ * of listeners that were asked. What is not in a table yet is not among them. They spare the reading of the TCP tables, which the kernel makes slow.
+ */
+const harmless = new Set<string>();
+
+function remember(inodes: Iterable<string>): void {
+  if (harmless.size >= REMEMBERED) harmless.clear();
+  for (const inode of inodes) harmless.add(inode);
 }
 
-async function listenersOf(proc: string): Promise<Listener[]> {
+/** Sockets of the process that are not known to be harmless. */
+async function unknownSockets(proc: string): Promise<Set<string>> {
+  const links = await Promise.all((await readdir(`${proc}/fd`)).map((fd) => readlink(`${proc}/fd/${fd}`).catch(() => '')));
+  return new Set(links.flatMap((link) => /^socket:\[([0-9]+)\]$/.exec(link)?.[1] ?? []).filter((inode) => !harmless.has(inode)));
+}
+
+async function listenersAmong(unknown: Set<string>, proc: string): Promise<TcpSocket[]> {
+  const unix = (await readFile(`${proc}/net/unix`, 'latin1')).split('\n').map((line) => line.split(/\s+/)[6] ?? '');
+  remember(unix.filter((inode) => unknown.delete(inode)));
+  if (unknown.size === 0) return [];
   const tables = await Promise.all(['tcp', 'tcp6'].map((table) => readFile(`${proc}/net/${table}`, 'latin1').catch(() => '')));
-  const listeners = tables.flatMap(parseListeners);
-  if (listeners.length === 0) return [];
-  const own = await socketInodes(proc);
-  return listeners.filter((listener) => own.has(listener.inode));
+  const sockets = tables.flatMap(parseSockets).filter(({ inode }) => unknown.has(inode));
+  remember(sockets.filter(({ listening }) => !listening).map(({ inode }) => inode));
+  return sockets.filter(({ listening }) => listening);
 }
 
 /** Asks once: GET /json/version, which Node's inspector answers with its protocol version. */
-const answersAsInspector = ({ host, port }: Listener): Promise<boolean> => new Promise((resolve) => {
+const answersAsInspector = ({ host, port }: TcpSocket): Promise<boolean> => new Promise((resolve) => {
   const request = get({ host, port, path: '/json/version', timeout: ASK_MS, agent: false }, (response) => {
     let text = '';
     response.setEncoding('utf8');
@@ -56,17 +70,14 @@ const answersAsInspector = ({ host, port }: Listener): Promise<boolean> => new P
   request.on('error', () => resolve(false));
 });
 
-/** Sockets that were asked and are no inspector's: a socket never becomes one. */
-const harmless = new Set<string>();
-
 export async function senseInspector(proc: string): Promise<boolean> {
-  const unknown = (await listenersOf(proc)).filter((listener) => !harmless.has(listener.inode));
-  if (unknown.length === 0) return false;
+  const unknown = await unknownSockets(proc);
+  const listeners = unknown.size === 0 ? [] : await listenersAmong(unknown, proc);
+  if (listeners.length === 0) return false;
   if (await readlink(`${proc}/ns/net`) !== await readlink('/proc/self/ns/net')) return true;
-  for (const listener of unknown) {
+  for (const listener of listeners) {
     if (await answersAsInspector(listener)) return true;
-    if (harmless.size >= REMEMBERED) harmless.clear();
-    harmless.add(listener.inode);
+    remember([listener.inode]);
   }
   return false;
 }

@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../../daemon/sense/command.js';
-import { parseListeners } from '../../../daemon/sense/inspector.js';
+import { parseSockets } from '../../../daemon/sense/inspector.js';
 import { learnMappings, mappingsOf } from '../../../daemon/sense/learn.js';
 import { parseMaps } from '../../../daemon/sense/maps.js';
 import { unitOf } from '../../../daemon/sense/status.js';
@@ -47,13 +47,16 @@ describe('a command line', () => {
 describe('the table of TCP sockets', () => {
   const table = (...rows: string[]): string => ['  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode', ...rows].join('\n');
 
-  it('gives listeners only, IPv4 and IPv6, with the loopback for every address', () => {
-    expect(parseListeners(table(
+  it('gives every socket, IPv4 and IPv6, with the loopback for every address', () => {
+    expect(parseSockets(table(
       '   0: 0100007F:240D 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1',
       '   1: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1',
       '   2: 0100007F:9999 0100007F:240D 01 00000000:00000000 00:00000000 00000000     0        0 4713 1',
       '   3: 00000000000000000000000001000000:240E 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4714 1',
-    ))).toEqual([{ inode: '4711', host: '127.0.0.1', port: 9229 }, { inode: '4712', host: '127.0.0.1', port: 80 }, { inode: '4714', host: '0000:0000:0000:0000:0000:0000:0000:0001', port: 9230 }]);
+    ))).toEqual([
+      { inode: '4711', host: '127.0.0.1', port: 9229, listening: true }, { inode: '4712', host: '127.0.0.1', port: 80, listening: true },
+      { inode: '4713', host: '127.0.0.1', port: 0x9999, listening: false }, { inode: '4714', host: '0000:0000:0000:0000:0000:0000:0000:0001', port: 9230, listening: true },
+    ]);
   });
 });
 
