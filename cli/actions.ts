@@ -5,9 +5,9 @@ import { sha256, toB64u } from '../src/base/bytes.js';
 import { fault } from '../src/base/fault.js';
 import { newId } from '../src/base/id.js';
 import { type Json } from '../src/base/json.js';
-import type { Signer } from '../src/base/jws.js';
+import { type Signer, thumbprint } from '../src/base/jws.js';
 import { decode, parse, publicJwk, type PublicJwk, stringify } from '../src/base/shape.js';
-import type { IdPrefix, Level } from '../src/names.js';
+import { type IdPrefix, type Level, ROLES } from '../src/names.js';
 import { CARRIER, CARRIER_REQUEST, type Carrier, type CarrierRules, USER_ORDER, rulesHash } from '../src/objects/carrier.js';
 import { CONFIRMATION } from '../src/objects/decision.js';
 import { type Intent, intent, paymentHash } from '../src/objects/intent.js';
@@ -125,11 +125,11 @@ export async function confirmPayment(api: Api, user: User, paymentId: string, sh
 }
 
 /** Enters a publisher's public key into a verifier's publishers file. */
-export function trustPublisher(file: string, publisher: string, key: Signer): void {
+export function trustPublisher(file: string, publisher: string, { kty, crv, x, y }: PublicJwk): void {
   const known = existsSync(file) ? parse(trustFile, readFileSync(file, 'utf8'), file) : { keys: [], ariLogs: [] };
-  if (known.keys.some(({ kid }) => kid === key.kid)) return;
-  const { kty, crv, x, y } = key.jwk;
-  const row = { kty, crv, x, y, kid: key.kid, use: 'sig' as const, alg: 'ES256' as const, ariRole: 'publisher' as const, ariSub: publisher };
+  const kid = `${ROLES.publisher}-${thumbprint({ kty, crv, x, y })}`;
+  if (known.keys.some((row) => row.kid === kid)) return;
+  const row = { kty, crv, x, y, kid, use: 'sig' as const, alg: 'ES256' as const, ariRole: 'publisher' as const, ariSub: publisher };
   writeFileSync(file, `${stringify(trustFile, { ...known, keys: [...known.keys, row] })}\n`);
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fault } from '../src/base/fault.js';
 import { parseJson } from '../src/base/json.js';
 import { type Signer, signerFromJwk, thumbprint } from '../src/base/jws.js';
-import { decode, publicJwk, sha256Text } from '../src/base/shape.js';
+import { decode, publicJwk, type PublicJwk, sha256Text } from '../src/base/shape.js';
 import { ROLES } from '../src/names.js';
 
 type Person = 'user' | 'publisher';
@@ -22,6 +22,12 @@ export function createKey(file: string, role: Person): Signer {
 export function loadKey(file: string, role: Person): Signer {
   const jwk = decode(privateJwk, parseJson(readFile(file)), 'key file');
   return signerFromJwk(jwk, `${ROLES[role]}-${thumbprint(jwk)}`);
+}
+
+/** The public half of a key file, be it private or public. @throws Fault config.unreadable, intake.* */
+export function loadPublic(file: string): PublicJwk {
+  const { d: _, ...jwk } = decode(publicJwk.extend({ d: sha256Text.optional() }), parseJson(readFile(file)), 'key file');
+  return jwk;
 }
 
 export const loadOrCreateKey = (file: string, role: Person): Signer => (existsSync(file) ? loadKey(file, role) : createKey(file, role));

@@ -11,7 +11,7 @@ import { parse, stringify } from '../../src/base/shape.js';
 import { AGENT_MANIFEST, type AgentManifest, agentManifest } from '../../src/objects/manifest.js';
 import { open, seal } from '../../src/objects/signed.js';
 import { parseTrust } from '../../src/objects/trust.js';
-import { loadKey, readFile } from '../keys.js';
+import { createKey, loadKey, readFile } from '../keys.js';
 import { paint, show } from '../output.js';
 import { keyOption, list } from './options.js';
 
@@ -80,6 +80,13 @@ function buildCommand(manifest: Command): void {
 export const manifest = (ari: Command): void => {
   const group = ari.command('manifest').summary('say what an agent version consists of').description('Builds, signs and compares agent manifests. A mandate names one manifest; an agent that differs from it is refused.');
   buildCommand(group);
+  group.command('key <FILE>')
+    .summary("make a publisher's key")
+    .description('Makes a P-256 key. FILE holds the private key (mode 0600), FILE.pub the public one: give that to the verifiers that shall trust you.')
+    .action((file: string) => {
+      const { jwk } = createKey(file, 'publisher');
+      writeFileSync(`${file}.pub`, `${JSON.stringify(jwk)}\n`);
+    });
   group.command('sign <FILE>')
     .summary('sign a built manifest as its publisher')
     .description('Signs FILE and writes the token that the sidecar and the verifier take.')

@@ -7,10 +7,10 @@ import { loadConfig } from '../../verifier/config.js';
 import { startVerifier } from '../../verifier/main.js';
 import { openStore } from '../../verifier/store/store.js';
 import { putPayee, trustPublisher } from '../actions.js';
-import { loadKey } from '../keys.js';
+import { loadPublic } from '../keys.js';
 import { show } from '../output.js';
 import { untilStopped } from '../until.js';
-import { adminApi, apiOption, keyOption, tokenOption } from './options.js';
+import { adminApi, apiOption, tokenOption } from './options.js';
 
 const configOption = (): Option => new Option('-c, --config <FILE>', 'configuration').default(process.env['ARI_CONFIG'] ?? '/etc/ari/verifier.toml');
 
@@ -88,8 +88,8 @@ export const verifier = (ari: Command): void => {
     .summary('trust the manifests of a publisher')
     .description("Enters a publisher's public key into the publishers file of the configuration. Restart the verifier after it.")
     .addOption(configOption())
-    .addOption(keyOption("the publisher's"))
-    .action((publisher: string, options: { config: string; key: string }) => trustPublisher(loadConfig(options.config).trust.publishers, publisher, loadKey(options.key, 'publisher')));
+    .requiredOption('-k, --key <FILE>', "the publisher's public key (JWK)")
+    .action((publisher: string, options: { config: string; key: string }) => trustPublisher(loadConfig(options.config).trust.publishers, publisher, loadPublic(options.key)));
   group.command('payee <ID>')
     .summary('enter a payee into the directory')
     .description('Says for which scenario a payee is vouched and which account receives its money. The scenario is never the word of an agent.')

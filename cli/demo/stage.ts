@@ -82,7 +82,7 @@ export class Stage {
   private async publishAgent(publishers: string): Promise<void> {
     await cp(FLORIST, this.agentDir, { recursive: true });
     const publisher = createKey(join(this.dir, 'publisher.jwk'), 'publisher');
-    trustPublisher(publishers, 'example.com', publisher);
+    trustPublisher(publishers, 'example.com', publisher.jwk);
     const manifest = await build(this.agentDir, { id: AGENT_ID, version: '1.0.0', publisher: 'example.com', entry: 'agent.mjs', runtime: 'node', interpreter: process.execPath, prompts: ['prompt.md'], models: [], tools: [], skills: [] });
     await writeFile(join(this.dir, 'manifest.jwt'), `${seal(AGENT_MANIFEST, manifest, publisher)}\n`);
   }
