@@ -95,8 +95,11 @@ export class Connection implements Reachable {
     this.send('nonces', { purpose: 'payment', nonces: Array.from({ length: count }, () => this.v.nonces.issue(deviceId, this.v.now())) });
   }
 
-  gave(nonce: string): boolean {
-    return this.platformNonces.includes(nonce);
+  /** True once for a platform nonce that was given on this connection. */
+  spend(nonce: string): boolean {
+    const given = this.platformNonces.length;
+    this.platformNonces = this.platformNonces.filter((each) => each !== nonce);
+    return this.platformNonces.length < given;
   }
 
   /** What is at work has ended. */

@@ -42,9 +42,10 @@ const HANDLERS: { readonly [T in Type]: Row } = {
     const device = await v.store.deviceByAk(stage.hello.akName ?? '');
     if (!device) throw fault('device.unknown', { akName: stage.hello.akName ?? 'none' });
     const isNew = stage.name === 'stranger';
-    const { appraisal } = await takePlatform(v, device, body, { fresh: connection.gave(body.evidence.binding.nonce), connection: isNew });
+    const fresh = connection.spend(body.evidence.binding.nonce);
+    if (!isNew) connection.givePlatformNonces(1);
+    const { appraisal } = await takePlatform(v, device, body, { fresh, connection: isNew });
     if (isNew) return welcome(v, connection, { deviceId: device.deviceId, akName: device.akName, hello: stage.hello, tier: appraisal.tier, re: id });
-    connection.givePlatformNonces(1);
     connection.send('ack', {}, id);
   }),
 

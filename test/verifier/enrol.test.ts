@@ -1,0 +1,202 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { sha256, toB64u } from '../../src/base/bytes.js';
+import { DEVICE_RECORD } from '../../src/objects/device.js';
+import { AGENT_MANIFEST } from '../../src/objects/manifest.js';
+import { open, seal, tokenHash } from '../../src/objects/signed.js';
+import { readLeaf } from '../../src/deposit/chain.js';
+import type { Store } from '../../verifier/store/verbs.js';
+import { MANIFEST } from '../support/device.js';
+import { TestLink } from './support/link.js';
+import { TestPayer } from './support/payer.js';
+import { freshId, ISSUER, withKid } from './support/service.js';
+
+let payer: TestPayer;
+let store: Store;
+beforeAll(async () => {
+  payer = await TestPayer.start();
+  store = await payer.service.store();
+});
+afterAll(async () => {
+  await store.close();
+  await payer.stop();
+});
+
+/** What the verifier keeps of enrolments that failed: nothing. */
+const nobodyEnrolled = async () => expect(await store.deviceByAk(payer.device.akName.toString('hex'))).toBeNull();
+const begin = async (code: string) => payer.link.answerTo('enrol_begin', { ...payer.device.begin, code });
+
+describe('an enrolment', () => {
+  afterEach(() => payer.link.close());
+
+  it('needs a code of the user, each used once', async () => {
+    await payer.greet();
+    expect(await begin('guessed')).toBe('enrol.code');
+    const code = await payer.code();
+    expect(await begin(code)).toBe('enrol_challenge');
+    payer.link.close();
+    await payer.greet();
+    expect(await begin(code)).toBe('enrol.code');
+    await nobodyEnrolled();
+  });
+
+  it('is of the key that said hello', async () => {
+    payer.link = await TestLink.open(payer.service.linkUrl);
+    payer.link.send('hello', { ...payer.hello(), akName: `000b${'00'.repeat(32)}` });
+    await payer.link.next('nonces');
+    expect(await begin(await payer.code())).toBe('enrol.ak_name');
+  });
+
+  it('has one try: a wrong answer ends the session', async () => {
+    await payer.beginLog(await payer.greet());
+    const proof = await payer.proof(await payer.challenge(await payer.code()));
+    expect(await payer.link.answerTo('enrol_proof', { ...proof, answer: toB64u(Buffer.alloc(32)) })).toBe('enrol.proof');
+    expect(await payer.link.answerTo('enrol_proof', proof)).toBe('link.protocol');
+    await nobodyEnrolled();
+  });
+
+  it('is proven on the connection that was challenged', async () => {
+    await payer.beginLog(await payer.greet());
+    const proof = await payer.proof(await payer.challenge(await payer.code()));
+    payer.link.close();
+    await payer.greet();
+    expect(await payer.link.answerTo('enrol_proof', proof)).toBe('link.protocol');
+    await payer.challenge(await payer.code());
+    expect(await payer.link.answerTo('enrol_proof', proof)).toBe('enrol.session');
+    await nobodyEnrolled();
+  });
+
+  it.each([
+    ['over another nonce than the challenge', 'binding.mismatch', async () => ({ evidence: await payer.device.platform({ nonce: sha256('other'), aud: ISSUER }) })],
+    ['for another verifier', 'binding.mismatch', async (nonce: string) => ({ evidence: await payer.device.platform({ nonce, aud: 'https://other.example' }) })],
+    ['with a log that is not the register', 'register.value', async (nonce: string) => ({ evidence: await payer.device.platform({ nonce, aud: ISSUER }), log: { ...payer.device.delta(), entries: [payer.device.log[0]!] } })],
+  ])('keeps nothing of a device whose first evidence is %s', async (_, code, make) => {
+    await payer.beginLog(await payer.greet());
+    if (code === 'register.value') await payer.device.measure('agent_start');
+    const challenge = await payer.challenge(await payer.code());
+    const changes = await make(challenge.nonce);
+    if (code === 'register.value') changes.evidence.binding.logN = 1;
+    expect(['binding.mismatch', 'register.value', 'quote.nonce']).toContain(await payer.link.answerTo('enrol_proof', { ...(await payer.proof(challenge)), ...changes }));
+    await nobodyEnrolled();
+  });
+
+  it('refuses a log that began before this verifier gave a nonce', async () => {
+    await payer.beginLog(sha256('a nonce of my own'));
+    await payer.greet();
+    expect(await payer.link.answerTo('enrol_proof', await payer.proof(await payer.challenge(await payer.code())))).toBe('log.anchor');
+    await nobodyEnrolled();
+  });
+});
+
+describe('an enrolled device', () => {
+  beforeAll(async () => { await payer.enrol(); });
+
+  it('has a record signed by the verifier, marked as simulated, and its leaf in the log', async () => {
+    const device = (await store.deviceById(payer.deviceId))!;
+    const record = open(DEVICE_RECORD, device.record, (await payer.service.trust()).keys).value;
+    expect(record).toMatchObject({ deviceId: payer.deviceId, akName: payer.device.akName.toString('hex'), simulated: true, tierMax: 'T2' });
+    await payer.service.restart();
+    await payer.reconnect();
+    await payer.openCarrier();
+    await payer.giveMandate();
+    await payer.decision(await payer.attempt(payer.intent()));
+    const [leaf] = await store.chain(payer.deviceId);
+    expect(readLeaf(leaf!.leaf)).toMatchObject({ kind: 'enrolled', subject: tokenHash(device.record) });
+  });
+
+  it('names its agents, with the key that a mandate must name', async () => {
+    const { agents } = await payer.service.get(`/v1/delegation/devices/${payer.deviceId}/agents`);
+    expect(agents).toEqual([{ agent_id: MANIFEST.agent.id, manifest_sha256: payer.manifest.sha256, version: MANIFEST.agent.version, jwk: payer.agent.jwk }]);
+  });
+
+  it('cannot be enrolled again without a code for that', async () => {
+    await payer.greet();
+    expect(await begin(await payer.code())).toBe('enrol.device_conflict');
+    await payer.reconnect();
+  });
+
+  it('proves its key on each connection anew: evidence of another connection is refused, and so is an old counter', async () => {
+    const nonce = await payer.greet();
+    payer.link.close();
+    await payer.greet();
+    const evidence = await payer.device.platform({ nonce, aud: ISSUER });
+    expect(await payer.link.answerTo('platform', { evidence, log: payer.device.delta() })).toBe('nonce.unknown');
+    payer.link.close();
+    const stale = await payer.device.platform({ nonce: await payer.greet(), aud: ISSUER });
+    expect(await payer.link.answerTo('platform', { evidence: stale, log: payer.device.delta() })).toBe('ctr.not_increased');
+    await payer.reconnect();
+  });
+
+  it('refreshes its platform on nonces that are each good once', async () => {
+    const nonce = await payer.platformNonce();
+    const evidence = await payer.device.platform({ nonce, aud: ISSUER, counter: false });
+    const refresh = { evidence, log: payer.device.delta() };
+    expect(await payer.link.answerTo('platform', refresh)).toBe('ack');
+    expect(await payer.link.answerTo('platform', refresh)).toBe('nonce.unknown');
+  });
+
+  it('is served on its newest connection', async () => {
+    const old = payer.link;
+    payer.link = await TestLink.open(payer.service.linkUrl);
+    payer.link.send('hello', payer.hello());
+    await payer.device.increment();
+    const evidence = await payer.device.platform({ nonce: await payer.platformNonce(), aud: ISSUER });
+    expect(await payer.link.answerTo('platform', { evidence, log: payer.device.delta() })).toBe('welcome');
+    expect(await old.closed()).toBe(1008);
+  });
+
+  it('has no agent whose manifest a stranger signed', async () => {
+    payer.link.close();
+    payer.link = await TestLink.open(payer.service.linkUrl);
+    const forged = seal(AGENT_MANIFEST, { ...MANIFEST, agent: { ...MANIFEST.agent, id: 'example.forged' } }, withKid('publisher', 'nobody'));
+    payer.link.send('hello', { ...payer.hello(), agents: [{ agentId: 'example.forged', manifest: forged, jwk: payer.agent.jwk }] });
+    await payer.device.increment();
+    const evidence = await payer.device.platform({ nonce: await payer.platformNonce(), aud: ISSUER });
+    expect(await payer.link.answerTo('platform', { evidence, log: payer.device.delta() })).toBe('welcome');
+    expect((await payer.link.next('error')).code).toBe('agent.manifest');
+    expect((await payer.service.get(`/v1/delegation/devices/${payer.deviceId}/agents`)).agents).toEqual([]);
+    await payer.reconnect();
+  });
+
+  it('reports what it refused itself, which is deposited', async () => {
+    const before = (await store.chain(payer.deviceId)).length;
+    expect(await payer.link.answerTo('refusal', { paymentId: freshId('pay'), intent: payer.intent(), code: 'mandate.unknown', message: 'no mandate' })).toBe('ack');
+    const leaves = await store.chain(payer.deviceId);
+    expect([leaves.length, readLeaf(leaves.at(-1)!.leaf).kind]).toEqual([before + 1, 'refused']);
+  });
+
+  it('learns whether its log continues what is known', async () => {
+    expect(await payer.link.answerTo('log_append', { log: payer.device.delta() })).toBe('ack');
+    expect(await payer.link.answerTo('log_append', { log: { ...payer.device.delta(), from: 50 } })).toBe('log.gap');
+  });
+
+  it('sees no payment of another device', async () => {
+    expect(await payer.link.answerTo('settle_query', { paymentId: freshId('pay') })).toBe('intake.not_found');
+  });
+
+  it('pays no more once it was revoked, and its next connection is refused', async () => {
+    const order = payer.order('revoke', payer.deviceId);
+    expect((await payer.service.call('POST', '/v1/delegation/orders', { body: { order }, admin: false })).status).toBe(200);
+    expect(await payer.link.next('revoked')).toMatchObject({ subject: payer.deviceId, state: 'revoked' });
+    expect(await payer.link.answerTo('payment', await payer.attempt(payer.intent()))).toBe('device.revoked');
+    await expect(payer.reconnect()).rejects.toThrow('device.revoked');
+  });
+});
+
+describe('a mandate', () => {
+  const submit = (mandate: string, deviceId = payer.deviceId) => payer.service.call('POST', '/v1/delegation/mandates', { body: { device_id: deviceId, mandate }, admin: false });
+  const codeOf = async (...args: Parameters<typeof submit>) => (await submit(...args)).body.code;
+
+  it('is refused for a revoked device, a foreign one, a carrier of nobody, an agent or key that is not there', async () => {
+    expect(await codeOf(payer.mandateToken())).toBe('intake.not_found');
+    expect(await codeOf(payer.mandateToken(), freshId('dev'))).toBe('intake.not_found');
+  });
+
+  it('is refused when another key than the user\'s signed it', async () => {
+    const user = payer.user;
+    payer.user = withKid('user', 'mallory');
+    const forged = payer.mandateToken();
+    payer.user = user;
+    expect(await codeOf(forged)).toBe('mandate.signature');
+    expect(await codeOf(payer.mandateToken({ sub: freshId('usr') }))).toBe('mandate.signature');
+  });
+});
