@@ -27,9 +27,9 @@ export function record<S extends Fields>(fields: S): Shape<Flat<z.output<z.ZodOb
   const toWire = new Map(Object.keys(fields).map((name) => [name, snake(name)]));
   const fromWire = new Map([...toWire].map(([camel, wire]) => [wire, camel]));
   const wire = z.strictObject(Object.fromEntries(Object.entries(fields).map(([name, field]) => [snake(name), field])));
-  return z.codec(wire, z.custom<Record<string, unknown>>(), {
+  return z.codec(wire, z.unknown(), {
     decode: (value) => rename(value, fromWire),
-    encode: (value) => rename(value, toWire),
+    encode: (value) => rename(value as Record<string, unknown>, toWire) as never,
   }) as never;
 }
 

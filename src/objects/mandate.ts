@@ -28,10 +28,7 @@ export const mandate = record({
   nbf: seconds,
   exp: seconds,
   cnf: record({ jwk: publicJwk }),
-  agent: z.codec(z.strictObject({ id: name(), version: name(64), manifest_sha256: sha256Text }), z.custom<{ id: string; version: string; manifestSha256: string }>(), {
-    decode: (w) => ({ id: w.id, version: w.version, manifestSha256: w.manifest_sha256 }),
-    encode: (v) => ({ id: v.id, version: v.version, manifest_sha256: v.manifestSha256 }),
-  }),
+  agent: record({ id: name(), version: name(64), manifestSha256: sha256Text }),
   level: z.enum(LEVELS),
   mode: z.enum(MODES),
   task: record({ id: name().nullable(), summary: text(1024), textSha256: sha256Text.nullable(), maxPayments: z.int().min(1).nullable() }),
@@ -40,7 +37,6 @@ export const mandate = record({
   _sdAlg: z.literal('sha-256'),
 });
 export type Mandate = Of<typeof mandate>;
-export type MandateAgent = { id: string; version: string; manifestSha256: string };
 
 /** AP2 constraints (v0.2) that are understood here. An unknown type refuses the mandate: AP2 demands it. */
 export const constraint = z.discriminatedUnion('type', [
