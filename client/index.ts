@@ -9,7 +9,6 @@
  *
  * The sidecar names the process by the kernel: connect from the program that pays. A forked child or a helper that inherits the connection is refused.
  */
-import { randomUUID } from 'node:crypto';
 import { AGENT_SOCKET, type AgentEvent, agentEvent, type PaymentView, paymentView, statusView, type StatusView } from '../src/agentapi.js';
 import { parseJson } from '../src/base/json.js';
 import { decode, parse, stringify } from '../src/base/shape.js';
@@ -40,12 +39,12 @@ export class AriClient {
   }
 
   /**
-   * Pays, or asks for a payment that was begun under the same key. Answers also while the outcome is open: `state` is `confirm_required` when the user
+   * Pays, or asks for a payment that was begun under the same key: one key for each payment, kept for retries. Answers also while the outcome is open: `state` is `confirm_required` when the user
    * must confirm, `outcome_unknown` when nobody knows yet; then ask with {@link payment}, never pay again under another key.
    * @throws AriError when the payment was denied or failed (`payment` is then set) or the request could not be put forward
    */
-  async pay(purchase: Purchase, options: { idempotencyKey?: string } = {}): Promise<PaymentView> {
-    const headers = { 'content-type': 'application/json', 'idempotency-key': options.idempotencyKey ?? randomUUID() };
+  async pay(purchase: Purchase, { idempotencyKey }: { idempotencyKey: string }): Promise<PaymentView> {
+    const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey };
     return parse(paymentView, await this.transport.ask('POST', '/v1/payments', { headers, body: requestOf(purchase) }), 'payment');
   }
 

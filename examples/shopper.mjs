@@ -6,7 +6,7 @@
  *   node examples/shopper.mjs SOCKET --serve < purchases.jsonl
  *
  * It prints one line of JSON for each purchase: the payment, or the error with its code. With `--serve` it takes one purchase per line of
- * standard input, until the input ends. `key` is the idempotency key: the same key never pays twice.
+ * standard input, until the input ends. `key` is the idempotency key, the order's `ref` when it is left out: the same key never pays twice.
  */
 import { createInterface } from 'node:readline';
 import { AriClient, AriError } from 'ari-sidecar';
@@ -24,7 +24,8 @@ const line = (value) => `${JSON.stringify(value, (_, member) => (typeof member =
 async function buy(text) {
   try {
     const { key, ...purchase } = JSON.parse(text);
-    return { ok: true, payment: await ari.pay(purchase, key === undefined ? {} : { idempotencyKey: key }) };
+    const idempotencyKey = key ?? purchase.order?.ref;
+    return { ok: true, payment: await ari.pay(purchase, { idempotencyKey }) };
   } catch (error) {
     if (error instanceof AriError) return { ok: false, code: error.code, message: error.message, payment: error.payment };
     return { ok: false, code: 'usage.wrong', message: error.message, payment: null };

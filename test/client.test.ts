@@ -51,7 +51,7 @@ describe('the client of an agent', () => {
   });
 
   it('throws a denial with its code, its fix and the payment', async () => {
-    await expect(ari.pay({ ...PURCHASE, payee: { id: 'denied' } })).rejects.toMatchObject({ name: 'AriError', code: 'carrier.payee', status: 403, fix: expect.any(String), payment: { state: 'denied' } });
+    await expect(ari.pay({ ...PURCHASE, payee: { id: 'denied' } }, { idempotencyKey: 'A-2' })).rejects.toMatchObject({ name: 'AriError', code: 'carrier.payee', status: 403, fix: expect.any(String), payment: { state: 'denied' } });
   });
 
   it('asks for a payment, its bundle and the status', async () => {
@@ -62,8 +62,8 @@ describe('the client of an agent', () => {
   });
 
   it('refuses a purchase that is none before anything is sent', async () => {
-    await expect(ari.pay({ ...PURCHASE, amount: { amount: 1.5, currency: 'CNY' } })).rejects.toMatchObject({ name: 'AriError', code: 'intake.malformed' });
-    await expect(ari.pay({ ...PURCHASE, amount: { amount: 1n, currency: 'XYZ' } })).rejects.toMatchObject({ code: 'intake.malformed' });
+    await expect(ari.pay({ ...PURCHASE, amount: { amount: 1.5, currency: 'CNY' } }, { idempotencyKey: 'A-3' })).rejects.toMatchObject({ name: 'AriError', code: 'intake.malformed' });
+    await expect(ari.pay({ ...PURCHASE, amount: { amount: 1n, currency: 'XYZ' } }, { idempotencyKey: 'A-4' })).rejects.toMatchObject({ code: 'intake.malformed' });
     expect(recording.begun).toBe(0);
   });
 

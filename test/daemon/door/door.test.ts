@@ -173,10 +173,8 @@ describe('the door', () => {
   });
 
   it('refuses a payment without an idempotency key', async () => {
-    const shopper = join(root, 'keyless.py');
-    cpSync(AGENT, shopper);
     const program = await start();
-    expect(await program.ask('request POST /v1/payments\r\nx: {}')).toMatch(/^400/);
+    expect(await program.ask(PAY.replace('request', 'keyless'))).toMatch(/^400 .*intake\.idempotency_missing/);
     expect(asked).toEqual([]);
   });
 

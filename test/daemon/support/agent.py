@@ -10,10 +10,10 @@ if len(sys.argv) <= 2:
 connection.settimeout(10)
 
 
-def request(line):
+def request(line, key='idempotency-key: key-1\r\n'):
     method, target, *rest = line.split(' ', 2)
     body = rest[0].encode() if rest else b''
-    head = f'{method} {target} HTTP/1.1\r\nhost: ari\r\nidempotency-key: key-1\r\ncontent-length: {len(body)}\r\n\r\n'
+    head = f'{method} {target} HTTP/1.1\r\nhost: ari\r\n{key}content-length: {len(body)}\r\n\r\n'
     return head.encode() + body
 
 
@@ -34,6 +34,9 @@ def answer():
 def run(word, rest):
     if word == 'request':
         connection.sendall(request(rest))
+        return answer()
+    if word == 'keyless':
+        connection.sendall(request(rest, ''))
         return answer()
     if word == 'child':
         if os.fork() == 0:
