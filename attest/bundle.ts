@@ -46,7 +46,7 @@ interface Unreadable { edge: Edge; what: string }
 
 function readBundle(wire: Json): { bundle: Bundle } | Unreadable {
   const read = bundle.safeParse(wire);
-  if (read.success) return { bundle: read.data };
+  if (read.success) return read.data.userAssertion === null ? { bundle: read.data } : { edge: HOME.userAssertion, what: 'user_assertion: it cannot be checked here, so it is not believed' };
   const [issue] = read.error.issues;
   const member = MEMBERS.get(String(issue?.path[0])) ?? 'v';
   return { edge: HOME[member], what: `${issue?.path.join('.') || 'bundle'}: ${issue?.message ?? 'refused'}` };

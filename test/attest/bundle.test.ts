@@ -286,6 +286,7 @@ describe('what is no bundle', () => {
     ['an unknown member', (b: object) => ({ ...b, extra: 1 }), 'mandate-agent'],
     ['no policy', (b: object) => ({ ...b, policy: null }), 'decision-policy'],
     ['an amount in words', (b: object) => ({ ...b, state: 'enough' }), 'decision-inputs'],
+    ['an assertion that nobody checks', (b: object) => ({ ...b, user_assertion: '{}' }), 'confirmation-intent'],
     ['a broken evidence', (b: object) => ({ ...b, evidence: { platform: {} } }), 'binding-intent'],
   ])('names an edge for %s, and holds in none', (_, change, edge) => {
     const report = verifyBundle(JSON.stringify(change(JSON.parse(honest.text) as object)), TRUST);
