@@ -13,6 +13,8 @@ import type { LinkBody } from '../../src/link.js';
 import type { Store } from '../../verifier/store/verbs.js';
 import { claimsFor } from '../support/device.js';
 import { freshId } from './support/service.js';
+import { verifyBundle } from '../../attest/bundle.js';
+import { bundleText } from './support/bundle.js';
 import { TestPayer } from './support/payer.js';
 
 let payer: TestPayer;
@@ -40,6 +42,13 @@ const leafOf = (told: LinkBody<'decision'>) => {
 const pay = async (changes: Partial<Intent> = {}) => payer.decision(await payer.attempt(payer.intent(changes)));
 const balance = async () => (await store.carrier(payer.carrierId))!;
 
+/** What a stranger makes of the payment with nothing but the published keys. */
+const offline = async (sent: LinkBody<'payment'>, told: LinkBody<'decision'>, result?: LinkBody<'execution'>) => {
+  const { record } = (await store.deviceById(payer.deviceId))!;
+  const { firstBroken, edges, verdict } = verifyBundle(bundleText(payer, record, sent, told, result), trust);
+  return { broken: edges.find(({ edge }) => edge === firstBroken) ?? null, verdict };
+};
+
 describe('a payment within its rules', () => {
   it('is permitted, its leaf deposited before the token, the exact amount captured, and every hash names the object before it', async () => {
     const before = await balance();
@@ -58,6 +67,7 @@ describe('a payment within its rules', () => {
     const after = await balance();
     expect([after.spent - before.spent, before.available - after.available, after.reserved]).toEqual([9900n, 9900n, 0n]);
     expect(await store.ledgerSum()).toBe(0n);
+    expect(await offline(message, told, executed)).toMatchObject({ broken: null, verdict: { decision: 'permit', settled: true, tier: 'T2', simulated: true } });
   });
 
   it('gets its stored answer when the device repeats itself after a lost answer: nothing is paid twice', async () => {
@@ -89,8 +99,10 @@ describe('a payment against its rules', () => {
   ];
   it.each(denied)('%s is denied with its reason, and deposited', async (_, changes, code) => {
     const before = await balance();
-    const told = await pay(changes);
+    const message = await payer.attempt(payer.intent(changes));
+    const told = await payer.decision(message);
     expect([told.state, ruling(told).code]).toEqual(['denied', code]);
+    expect(await offline(message, told)).toMatchObject({ broken: null, verdict: { decision: 'deny', code } });
     expect(leafOf(told)).toMatchObject({ kind: 'denied', code });
     expect(await balance()).toMatchObject({ spent: before.spent, reserved: before.reserved });
   });
@@ -105,8 +117,10 @@ describe('a payment against its rules', () => {
   it('by an agent whose program was changed is denied by the appraisal, with the reason', async () => {
     const claims = claimsFor(payer.manifest);
     const changed = { ...claims, tree: { ...claims.tree, sha256: sha256('other tree'), drift: [{ path: 'shopper.mjs', kind: 'changed' as const, sha256: sha256('other file') }] } };
-    const told = await payer.decision(await payer.attempt(payer.intent(), { agent: changed }));
+    const message = await payer.attempt(payer.intent(), { agent: changed });
+    const told = await payer.decision(message);
     expect(told.state).toBe('denied');
+    expect(await offline(message, told)).toMatchObject({ broken: null, verdict: { decision: 'deny' } });
     expect(ruling(told).code).toMatch(/^agent\./);
   });
 
@@ -132,6 +146,7 @@ describe('evidence that is not what it says', () => {
       const told = await payer.decision({ ...message, paymentId: freshId('pay') });
       expect([told.state, ruling(told).code, told.ear]).toEqual(['denied', 'nonce.used', null]);
       expect(leafOf(told)).toMatchObject({ kind: 'denied', code: 'nonce.used' });
+      expect(await offline(message, told)).toMatchObject({ broken: null, verdict: { decision: 'deny', code: 'nonce.used' } });
     });
   });
 
@@ -182,9 +197,12 @@ describe('a payment that the user must confirm', () => {
     const token = payer.confirmation(message);
     expect((await confirm(message, token)).status).toBe(201);
     expect(await payer.link.next('confirmed')).toEqual({ paymentId: message.paymentId, confirmation: token });
-    const told = await payer.decision(await payer.attempt(message.intent, { paymentId: message.paymentId, attempt: 2 }));
+    const second = await payer.attempt(message.intent, { paymentId: message.paymentId, attempt: 2 });
+    const told = await payer.decision(second);
     expect([told.state, told.attempt, told.confirmation]).toEqual(['permitted', 2, token]);
-    expect((await payer.link.next('execution', ({ paymentId }) => paymentId === message.paymentId)).state).toBe('settled');
+    const executed = await payer.link.next('execution', ({ paymentId }) => paymentId === message.paymentId);
+    expect(executed.state).toBe('settled');
+    expect(await offline(second, told, executed)).toMatchObject({ broken: null, verdict: { decision: 'permit', level: 'L2', settled: true } });
   });
 
   it('is not revived by its old evidence once the user has confirmed', async () => {

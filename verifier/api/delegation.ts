@@ -15,7 +15,7 @@ import { publish, published } from '../trust.js';
 import { route, type Route } from './route.js';
 
 const carrierView = record({ carrierId: id('crr'), userId: id('usr'), currency, state: z.enum(CARRIER_STATES), rev: z.int(), totalMax: minor, reserved: minor, spent: minor, available: minor, carrier: token() });
-const viewOf = ({ token: carrier, stateSeq: _, ...row }: CarrierRow) => ({ ...row, carrier });
+const viewOf = ({ carrierId, userId, currency: held, state, rev, totalMax, reserved, spent, available, token: carrier }: CarrierRow) => ({ carrierId, userId, currency: held, state, rev, totalMax, reserved, spent, available, carrier });
 
 const mandateView = record({ mandateId: id('mnd'), userId: id('usr'), carrierId: id('crr'), deviceId: id('dev'), agentId: name(), level: z.enum(LEVELS), state: z.enum(MANDATE_STATES), uses: z.int(), mandate: token() });
 const mandateOf = ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, token: mandate }: MandateRow) => ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, mandate });
