@@ -22,14 +22,15 @@ async function logState(tx: Tx, origin: string): Promise<{ size: number; frontie
   return { size: Number(row.size), frontier: row.frontier };
 }
 
+const isLogged = async (tx: Tx, eventId: string): Promise<boolean> => (await tx.selectFrom('log_leaves').select('idx').where('event_id', '=', eventId).executeTakeFirst()) !== undefined;
+
 /** Takes leaves off the queue, oldest first. One that stands in the log already is dropped: an event is recorded once. */
 async function takeQueued(tx: Tx, max: number): Promise<Queued[]> {
-  const queued = await tx.selectFrom('log_queue').selectAll().orderBy('created_ms').orderBy('event_id').limit(max).execute();
-  const ids = queued.map((row) => row.event_id);
-  if (ids.length === 0) return [];
-  await tx.deleteFrom('log_queue').where('event_id', 'in', ids).execute();
-  const logged = new Set((await tx.selectFrom('log_leaves').select('event_id').where('event_id', 'in', ids).execute()).map((row) => row.event_id));
-  return queued.filter((row) => !logged.has(row.event_id));
+  const taken = await tx.deleteFrom('log_queue').where('event_id', 'in', (eb) => eb.selectFrom('log_queue').select('event_id').orderBy('created_ms').orderBy('event_id').limit(max)).returningAll().execute();
+  const ordered = taken.sort((a, b) => Number(a.created_ms - b.created_ms) || (a.event_id < b.event_id ? -1 : 1));
+  const queued: Queued[] = [];
+  for (const row of ordered) if (!(await isLogged(tx, row.event_id))) queued.push(row);
+  return queued;
 }
 
 /** The last leaf of a chain, null before its first. */

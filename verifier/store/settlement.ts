@@ -4,7 +4,6 @@
  */
 import { fault } from '../../src/base/fault.js';
 import { readLeaf } from '../../src/deposit/chain.js';
-import type { PaymentState } from '../../src/names.js';
 import { endReservation, findPayment, findReservation, isOpen, movePayment } from './capture.js';
 import { type Database, insist, type Tx } from './database.js';
 import { paymentRow } from './payments.js';
@@ -20,14 +19,13 @@ async function assertDeposited(tx: Tx, leafIdx: number, paymentSha256: string): 
   if (!leaf || !checkpoint || readLeaf(leaf.leaf).kind !== 'permitted') throw fault('deposit.unavailable');
 }
 
-const RELEASABLE: readonly PaymentState[] = ['permitted', 'deposited'];
-
+/** An open reservation is a permit whose money has gone nowhere. @throws Fault token.expired, deposit.unavailable */
 async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, token, expiresMs }: Input<'releaseToken'>): Promise<string> {
   const first = await tx.selectFrom('execution_tokens').select('token').where('payment_id', '=', paymentId).executeTakeFirst();
   if (first) return first.token;
   const payment = await findPayment(tx, paymentId);
   const reservation = await findReservation(tx, paymentId);
-  if (!RELEASABLE.includes(payment.state) || reservation.reservation_id !== reservationId || !isOpen(reservation)) throw fault('token.expired');
+  if (reservation.reservation_id !== reservationId || !isOpen(reservation)) throw fault('token.expired');
   await assertDeposited(tx, leafIdx, payment.payment_sha256);
   await movePayment(tx, payment, 'released');
   await tx.insertInto('execution_tokens').values({ jti, payment_id: paymentId, reservation_id: reservationId, leaf_idx: leafIdx, token, expires_ms: expiresMs }).execute();

@@ -16,11 +16,14 @@ import type { Tables } from './tables.js';
 const LOCK_WAIT_MS = 10_000;
 const OPEN_WAIT_MS = 5_000;
 
-/** Statements are prepared once: the verbs are a fixed set of texts. */
+/** Statements are prepared once: the verbs are a fixed set of texts. They outlive `close` until they are collected, so the journal is emptied first. */
 function preparing(file: Libsql.Database): SqliteDatabase {
   const known = new Map<string, SqliteStatement>();
   return {
-    close: () => file.close(),
+    close() {
+      file.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      file.close();
+    },
     prepare(sql) {
       const statement = known.get(sql) ?? (file.prepare(sql) as unknown as SqliteStatement);
       known.set(sql, statement);

@@ -49,6 +49,7 @@ export const depositSuite = (make: MakeDatabase) => describe('deposit chain', ()
     await queue('e');
     expect(await step()).toHaveLength(1);
     await queue('e');
+    expect(world.db.sql('SELECT * FROM log_queue')).toEqual([]);
     expect(await step()).toEqual([]);
     expect(await world.store.leaves(0, 10)).toHaveLength(1);
   });

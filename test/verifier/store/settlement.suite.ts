@@ -113,6 +113,15 @@ export const settlementSuite = (make: MakeDatabase) => describe('settlement', ()
       expect(await world.store.leavesOfPayment(sha256('pay_a'))).toHaveLength(2);
     });
 
+    it('takes the money of a reservation once, even if it were forgotten that it ended', async () => {
+      for (const payment of ['a', 'b']) await released(payment, 30n);
+      await start('a');
+      await world.store.finishRedemption(finish('a', { captured: 30n }));
+      world.db.sql(`UPDATE redemptions SET state = 'started' RETURNING jti`);
+      expect(await refusal(world.store.finishRedemption(finish('a', { captured: 30n })))).toBe('store.busy');
+      expect(await world.store.carrier('crr_1')).toMatchObject({ available: 40n, reserved: 30n, spent: 30n });
+    });
+
     it.each([['more than was reserved', { captured: 11n }], ['less than nothing', { captured: -1n }], ['something of a failure', { outcome: 'failed' as const, captured: 1n }]])('captures never %s', async (_, over) => {
       await released('a');
       await start('a');
