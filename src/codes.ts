@@ -19,6 +19,7 @@ export const CODES = {
   'intake.rate': row('fault', 429, 'agent', 'more than {max} payments in a minute', 'wait a minute'),
   'intake.slow': row('fault', 408, 'agent', 'the request did not arrive within {ms} ms', 'send the whole request at once'),
   'intake.browser': row('fault', 403, 'agent', 'requests from web pages are not taken', 'connect from the program that pays, without Origin and Referer'),
+  'intake.connections': row('fault', 429, 'agent', 'user {uid} has {max} connections open, no more are taken', 'keep one connection open and use it again'),
   'intake.not_found': row('fault', 404, 'peer', 'there is no {what}', 'check the identifier'),
   'intake.method': row('fault', 405, 'peer', '{method} is not offered at {path}', 'see the list of routes in the documentation'),
   'intake.unauthorised': row('fault', 401, 'peer', 'the request is not authorised: {what}', 'send the credential that the documentation names for this route'),

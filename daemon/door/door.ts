@@ -5,7 +5,7 @@
  */
 import { createServer as createHttp } from 'node:http';
 import { createServer as createSocket, type Server, type Socket } from 'node:net';
-import { asFault, Fault } from '../../src/base/fault.js';
+import { asFault, Fault, fault } from '../../src/base/fault.js';
 import type { Agent, AgentApi, Peer } from '../ports.js';
 import type { Log } from '../tpm/types.js';
 import { Caller } from './caller.js';
@@ -27,7 +27,9 @@ export interface DoorOptions {
 }
 export interface Door { close(): Promise<void> }
 
+/** Together, and for one user: none may keep the others out. */
 const CONNECTIONS = 256;
+const CONNECTIONS_OF_USER = 64;
 
 /** @throws Fault config.invalid (the socket path), peer.unidentified (native calls cannot be made here) */
 export async function openDoor(options: DoorOptions): Promise<Door> {
@@ -41,7 +43,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   });
   http.on('clientError', (error, stream) => refuseStream(error, stream as unknown as SpokenStream));
   const server = createSocket({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
-    const caller = greet(socket, agents, log);
+    const caller = greet(socket, callers, agents, log);
     if (caller === null) return;
     callers.set(caller.stream, caller);
     caller.stream.once('close', () => callers.delete(caller.stream)).on('error', (error) => {
@@ -55,10 +57,13 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
 }
 
 /** Identifies the process before a byte of it is read; null for one that cannot be, which is told why. */
-function greet(socket: Socket, agents: readonly Agent[], log: Log): Caller | null {
+function greet(socket: Socket, callers: ReadonlyMap<unknown, Caller>, agents: readonly Agent[], log: Log): Caller | null {
   let peer: Peer | null = null;
   try {
     peer = identify(socket);
+    const { uid } = peer;
+    const open = [...callers.values()].filter((caller) => caller.peer.uid === uid).length;
+    if (open >= CONNECTIONS_OF_USER) throw fault('intake.connections', { uid, max: CONNECTIONS_OF_USER });
     return new Caller(socket, peer, agents);
   } catch (error) {
     peer?.close();

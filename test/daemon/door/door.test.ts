@@ -187,6 +187,18 @@ describe('the door', () => {
     expect(await (await start()).ask(PAY)).toMatch(/^200/);
   });
 
+  it('takes so many connections of one user and no more, until one of them ends', async () => {
+    const clients = await Promise.all(Array.from({ length: 64 }, async () => {
+      const client = connect({ path: socket }).on('error', () => undefined);
+      await once(client, 'connect');
+      return client;
+    }));
+    const status = 'GET /v1/status HTTP/1.1\r\nhost: ari\r\nconnection: close\r\n\r\n';
+    expect(await raw(status)).toMatch(/^HTTP\/1.1 429 .*intake\.connections/s);
+    for (const client of clients) client.destroy();
+    await expect.poll(() => raw(status)).toMatch(/^HTTP\/1.1 200/);
+  });
+
   it('opens a socket for its group only, in a folder that others may enter', () => {
     expect([statSync(socket).mode & 0o777, statSync(join(dir, 'run')).mode & 0o777]).toEqual([0o660, 0o755]);
   });

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { resolveAgent } from '../../../daemon/door/agents.js';
 import { Caller } from '../../../daemon/door/caller.js';
 import { Rate } from '../../../daemon/door/rate.js';
+import { sha256 } from '../../../src/base/bytes.js';
 import type { Agent, Peer } from '../../../daemon/ports.js';
 import { agentIn, Listener, Program, PYTHON, removeDir, tempDir } from '../support/agents.js';
 
@@ -128,6 +129,12 @@ describe('the agent behind a process', () => {
   it('is the one whose program it runs', async () => {
     expect(await resolveAgent(peer, [{ ...agent, id: 'other', root: join(dir, 'two') }, agent])).toBe(agent);
     expect(await resolveAgent(peer, [{ ...agent, uid: null }])).toMatchObject({ id: agent.id });
+  });
+
+  it('is found by the path of its interpreter also when that was updated: the verifier denies it', async () => {
+    const { value } = agent.manifest;
+    const older = { ...agent, manifest: { ...agent.manifest, value: { ...value, interpreters: value.interpreters.map(({ path }) => ({ path, sha256: sha256('an older one') })) } } };
+    expect(await resolveAgent(peer, [older])).toBe(older);
   });
 
   it('is none of another user', () => unknown([{ ...agent, uid: 12_345 }]));
