@@ -1,20 +1,18 @@
 /** One valid example of every object, from fixed keys and fixed times: what golden files record and what tests vary. */
 import { sha256, toB64u } from '../../src/base/bytes.js';
 import { thumbprint } from '../../src/base/jws.js';
-import { signJws } from '../../src/base/jws.js';
-import { CARRIER, type AuthorityState, type Carrier, type CarrierRequest, type CarrierRules, type UserOrder, rulesHash } from '../../src/objects/carrier.js';
+import { type AuthorityState, type Carrier, type CarrierRequest, type CarrierRules, type UserOrder, rulesHash } from '../../src/objects/carrier.js';
 import { type AgentClaims, agentHash } from '../../src/objects/claims.js';
-import { CONFIRMATION, type Confirmation, type Decision, POLICY, type Policy } from '../../src/objects/decision.js';
+import type { Confirmation, Decision, Policy } from '../../src/objects/decision.js';
 import type { DeviceRecord } from '../../src/objects/device.js';
 import { EAR_PROFILE, type Ear } from '../../src/objects/ear.js';
 import { type Binding, EVIDENCE_PROFILE, type Evidence, type LogDelta, type PaymentEvidence, type PlatformEvidence, platformHash } from '../../src/objects/evidence.js';
 import { type Intent, paymentHash } from '../../src/objects/intent.js';
 import type { DecisionLeaf, EventLeaf, ResultLeaf } from '../../src/objects/leaf.js';
 import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT, type ClosedPayment, type Mandate, OPEN_PAYMENT_VCT, type OpenPayment } from '../../src/objects/mandate.js';
-import { AGENT_MANIFEST, type AgentManifest } from '../../src/objects/manifest.js';
+import type { AgentManifest } from '../../src/objects/manifest.js';
 import type { ExecutionToken, OfflineAllowance, Receipt } from '../../src/objects/settlement.js';
-import { seal } from '../../src/objects/signed.js';
-import { closeMandate, closedHash, issueMandate, mandateHash } from '../../src/sdjwt/index.js';
+import { closeMandate, issueMandate } from '../../src/sdjwt/index.js';
 import { AGENT, SIGNERS } from './keys.js';
 
 /** Seconds since 1970 at which everything below happens. */
@@ -91,7 +89,6 @@ export const closedPayment = closedFor(intent);
 /** Tokens are signed anew in each run (ES256 is randomised); what hashes them below uses fixed stand-ins. */
 export const mandateToken = issueMandate(mandate, openPayment, SIGNERS.user, SALT);
 export const closedToken = closeMandate({ mandateToken, closed: closedPayment, aud: VERIFIER, nonce: NONCE, iat: NOW }, AGENT, SALT);
-export const tokenHashes = { mandate: mandateHash(mandateToken), closed: closedHash(closedToken) };
 
 export const claims: AgentClaims = {
   v: 'ari-agent-1', agentId: 'example.shopper', manifestSha256, mode: 'attach', exe: { path: '/usr/bin/node', sha256: digestOf('node'), replaced: false },
@@ -156,11 +153,3 @@ export const eventLeaf: EventLeaf = { kind: 'enrolled', ...leafCommon, payment: 
 
 /** A stand-in for any token, the same in every run. */
 export const someToken = 'eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl';
-/** Signed with the fixed keys, for tests that open them. */
-export const signedTokens = {
-  manifest: () => seal(AGENT_MANIFEST, manifest, SIGNERS.publisher),
-  carrier: (of: Carrier = carrier) => seal(CARRIER, of, SIGNERS.carrier),
-  policy: (of: Policy = policy) => seal(POLICY, of, SIGNERS.operator),
-  confirmation: (of: Confirmation = confirmation) => seal(CONFIRMATION, of, SIGNERS.user),
-  anything: () => signJws(SIGNERS.user, { typ: 'x' }, {}),
-};

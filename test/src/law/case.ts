@@ -1,14 +1,13 @@
 /** A payment that is permitted at L3, and how to change one thing of it. */
 import { verifyKey } from '../../../src/base/jws.js';
 import { type AdjudicationInput, type Ruling, adjudicate } from '../../../src/law/index.js';
-import type { Level } from '../../../src/names.js';
 import { type AuthorityState, type Carrier, type CarrierRules, rulesHash } from '../../../src/objects/carrier.js';
-import { CONFIRMATION, type Confirmation, type Policy } from '../../../src/objects/decision.js';
+import type { Confirmation, Policy } from '../../../src/objects/decision.js';
 import { type Intent, paymentHash } from '../../../src/objects/intent.js';
 import type { ClosedPayment, Mandate, OpenPayment } from '../../../src/objects/mandate.js';
-import { open, verified } from '../../../src/objects/signed.js';
-import { NOW, carrier, closedFor, confirmation, intent, mandate, mandateToken, openPayment, policy, rules, signedTokens, state } from '../../support/examples.js';
-import { SIGNERS, keys } from '../../support/keys.js';
+import { verified } from '../../../src/objects/signed.js';
+import { NOW, carrier, closedFor, confirmation, intent, mandate, mandateToken, openPayment, policy, rules, state } from '../../support/examples.js';
+import { SIGNERS } from '../../support/keys.js';
 
 export interface Changes {
   intent?: Partial<Intent>; mandate?: Partial<Mandate>; open?: Partial<OpenPayment>; carrier?: Partial<Carrier>; rules?: Partial<CarrierRules>; closed?: Partial<ClosedPayment>;
@@ -38,7 +37,7 @@ export function input(changes: Changes = {}): AdjudicationInput {
     appraisal: { authentic: true, status: 'affirming', tier: 'T2', simulated: false, code: null, findings: [], ...changes.appraisal },
     agent: { agentId: mandate.agent.id, manifestSha256: mandate.agent.manifestSha256 },
     policy: { ...policy, ...changes.policy },
-    confirmation: given && open(CONFIRMATION, signedTokens.confirmation(given), keys),
+    confirmation: given && verified(given, 'confirmation', userKey),
     nowMs: changes.nowMs ?? NOW * 1000,
     ...changes.with,
   };
@@ -52,10 +51,3 @@ export const outcome = (changes: Changes = {}): string => {
   const { decision, code } = rule(changes);
   return code === null ? decision : `${decision} ${code}`;
 };
-
-/** What a payment needs to be permitted, or confirmed, at a level. */
-export const atLevel = (level: Level): Changes => ({
-  mandate: { level },
-  policy: { levels: ['L0', 'L1', 'L2', 'L3', 'L4', 'L5'] },
-  appraisal: { tier: 'T3' },
-});

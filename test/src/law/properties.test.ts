@@ -45,8 +45,8 @@ const payments = fc.record({
 
 describe('over all payments', () => {
   it('there are enough of each decision for what follows to mean something', () => {
-    const seen = fc.sample(payments, 400).map(({ changes }) => rule(changes).decision);
-    for (const decision of DECISIONS) expect(seen.filter((one) => one === decision).length).toBeGreaterThan(20);
+    const seen = fc.sample(payments, 300).map(({ changes }) => rule(changes).decision);
+    for (const decision of DECISIONS) expect(seen.filter((one) => one === decision).length).toBeGreaterThan(10);
   });
 
   it('the same input gives the same ruling, and is not changed', () => {
@@ -55,14 +55,14 @@ describe('over all payments', () => {
       const before = structuredClone({ ...given, mandate: null, carrier: null, confirmation: null, mandateFault: null });
       expect(adjudicate(given)).toEqual(adjudicate(given));
       expect({ ...given, mandate: null, carrier: null, confirmation: null, mandateFault: null }).toEqual(before);
-    }), { numRuns: 200 });
+    }), { numRuns: 80 });
   });
 
   it('a higher amount is never judged more gently', () => {
     fc.assert(fc.property(payments, small, ({ changes, amount }, more) => {
       const higher = { ...changes, intent: { ...changes.intent, amount: { amount: amount + more, currency: 'CNY' } } };
       expect(rank(higher)).toBeGreaterThanOrEqual(rank(changes));
-    }), { numRuns: 300 });
+    }), { numRuns: 150 });
   });
 
   it('a rule of the carrier that is left out is never judged more gently than any rule that was said', () => {
@@ -72,7 +72,7 @@ describe('over all payments', () => {
       const said = encode(carrierRules, { ...rules, ...changes.rules }) as Record<string, never>;
       const kept = Object.fromEntries(Object.entries(said).filter(([name]) => !left.includes(name)));
       expect(rank({ ...changes, rules: decode(carrierRules, kept) })).toBeGreaterThanOrEqual(rank(changes));
-    }), { numRuns: 300 });
+    }), { numRuns: 150 });
   });
 
   const doubts: [string, (changes: Changes) => Changes][] = [
@@ -90,19 +90,19 @@ describe('over all payments', () => {
   it.each(doubts)('%s never helps', (_, worsen) => {
     fc.assert(fc.property(payments, ({ changes }) => {
       expect(rank(worsen(changes))).toBeGreaterThanOrEqual(rank(changes));
-    }), { numRuns: 100 });
+    }), { numRuns: 60 });
   });
 
   it('nothing that is missing is taken for granted', () => {
     const parts: (keyof AdjudicationInput)[] = ['mandate', 'closed', 'carrier', 'agent'];
     fc.assert(fc.property(payments, fc.constantFrom(...parts), ({ changes }, part) => {
       expect(rule({ ...changes, with: { [part]: null } }).decision).toBe('deny');
-    }), { numRuns: 100 });
+    }), { numRuns: 60 });
   });
 
   it('the user confirms every payment of the levels at which the user approves', () => {
     fc.assert(fc.property(payments, fc.constantFrom('L0' as const, 'L1' as const, 'L2' as const), ({ changes }, level) => {
       expect(rule({ ...changes, mandate: { level }, confirmation: null }).decision).not.toBe('permit');
-    }), { numRuns: 100 });
+    }), { numRuns: 60 });
   });
 });
