@@ -86,7 +86,6 @@ export const depositVerbs = (db: Database): Pick<Store, Verbs> => ({
 
   leavesOfPayment: (paymentSha256) => db.read(async (tx) => (await tx.selectFrom('log_leaves').selectAll().where('payment_sha256', '=', paymentSha256).orderBy('idx').execute()).map(leafRow)),
 
-  /** Leaves `from` up to but without `to`. */
   leaves: (from, to) => db.read(async (tx) => (await tx.selectFrom('log_leaves').selectAll().where('idx', '>=', BigInt(from)).where('idx', '<', BigInt(to)).orderBy('idx').execute()).map(leafRow)),
 
   chain: (chain) => db.read(async (tx) => (await tx.selectFrom('log_leaves').selectAll().where('chain', '=', chain).orderBy('seq').execute()).map(leafRow)),

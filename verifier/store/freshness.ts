@@ -29,7 +29,6 @@ export const freshnessVerbs = (db: Database): Pick<Store, Verbs> => ({
     headOf(await tx.selectFrom('measurement_heads').innerJoin('device_keys', 'device_keys.ak_name', 'measurement_heads.ak_name').select(HEAD)
       .where('measurement_heads.device_id', '=', deviceId).where('retired_ms', 'is', null).orderBy('reset_count', 'desc').orderBy('restart_count', 'desc').limit(1).executeTakeFirst())),
 
-  /** Entries `from` up to but without `to`. */
   logEntries: (deviceId, epoch, from, to) => db.read(async (tx) => {
     const rows = await tx.selectFrom('measurements').select(['n', 'digest', 'entry']).where('device_id', '=', deviceId).where('epoch', '=', epoch)
       .where('n', '>=', BigInt(from)).where('n', '<', BigInt(to)).orderBy('n').execute();

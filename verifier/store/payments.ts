@@ -57,7 +57,6 @@ export const paymentVerbs = (db: Database): Pick<Store, Verbs> => ({
   paymentByKey: (deviceId, agentId, idempotencyKey) => db.read(async (tx) => firstPayment(
     await tx.selectFrom('payments').selectAll().where('device_id', '=', deviceId).where('agent_id', '=', agentId).where('idempotency_key', '=', idempotencyKey).executeTakeFirst())),
 
-  /** Newest first. */
   paymentsOf: (filter) => db.read((tx) => findPayments(tx, filter)),
 
   attempts: (paymentId) => db.read(async (tx) => (await tx.selectFrom('attempts').selectAll().where('payment_id', '=', paymentId).orderBy('n').execute()).map(attemptRow)),

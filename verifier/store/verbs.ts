@@ -70,6 +70,7 @@ export interface Store {
   clock(akName: string): Promise<DeviceClock | null>;
   logHead(deviceId: string, epoch: Sha256): Promise<LogHead | null>;
   latestHead(deviceId: string): Promise<LogHead | null>;
+  /** Entries `from` up to but without `to`. */
   logEntries(deviceId: string, epoch: Sha256, from: number, to: number): Promise<LogRow[]>;
   /** Consumes the nonce, advances clock and history, keeps the platform part; false when the nonce was used or another history won. */
   acceptPlatform(input: { nonce: DecideInput['nonce']; device: NonNullable<DecideInput['device']>; deviceId: string; platformSha256: Sha256; evidence: string; appraisal: string; nowMs: number }): Promise<boolean>;
@@ -80,7 +81,7 @@ export interface Store {
   manifest(manifestSha256: Sha256): Promise<{ token: string; agentId: string; version: string; revokedMs: number | null } | null>;
   /** Opens (rev 1) or revises (rev + 1) a carrier; writes its `rules_changed` leaf. @throws Fault store.conflict */
   putCarrier(input: { carrierId: string; userId: string; currency: string; rev: number; totalMax: bigint; rulesSha256: Sha256; token: string; userSignature: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
-  /** Moves money from the main account (fed from outside) into the carrier. Idempotent by event. */
+  /** Moves money from the main account (fed from outside) into the carrier. Idempotent by event. @throws Fault intake.not_found (no open carrier) */
   fundCarrier(input: { eventId: string; carrierId: string; amount: bigint; nowMs: number }): Promise<void>;
   carrier(carrierId: string): Promise<CarrierRow | null>;
   carriersOf(userId: string): Promise<CarrierRow[]>;
@@ -88,8 +89,9 @@ export interface Store {
   mandate(mandateId: string): Promise<MandateRow | null>;
   mandatesOfDevice(deviceId: string): Promise<MandateRow[]>;
   putPayee(row: { payeeId: string; origin: string; scenario: string; settleAccount: string }): Promise<void>;
+  /** Without an origin the id alone must name one payee. */
   payee(payeeId: string, origin: string | null): Promise<{ scenario: string; settleAccount: string } | null>;
-  /** Freeze, thaw or revoke a carrier, mandate or device; with its leaf. After it returned, nothing more is permitted. */
+  /** Freeze, thaw or revoke a carrier, mandate or device; with its leaf. After it returned, nothing more is permitted. @returns whether the subject is in that state now; revoked is for ever */
   setState(input: { subject: string; kind: 'carrier' | 'mandate' | 'device'; state: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<boolean>;
 
   /* payments */
@@ -97,6 +99,7 @@ export interface Store {
   decide(input: DecideInput): Promise<DecideResult>;
   payment(paymentId: string): Promise<PaymentRow | null>;
   paymentByKey(deviceId: string, agentId: string, idempotencyKey: string): Promise<PaymentRow | null>;
+  /** Newest first. A payment belongs to the user of its mandate, without one to the user of its device. */
   paymentsOf(filter: { userId?: string; state?: PaymentState; limit: number }): Promise<PaymentRow[]>;
   attempts(paymentId: string): Promise<AttemptRow[]>;
   /** A user's consent; writes its `confirmed` leaf. @throws Fault confirm.not_awaited */
@@ -104,13 +107,13 @@ export interface Store {
   confirmation(paymentId: string): Promise<{ confirmationId: string; keyId: string; token: string; consumedAttempt: number | null } | null>;
 
   /* settlement */
-  /** Stores the token once its leaf is under a committed checkpoint; the first token of a payment wins and is returned. */
+  /** Stores the token once its leaf is under a committed checkpoint; the first token of a payment wins and is returned. @throws Fault deposit.unavailable, token.expired (the money went back) */
   releaseToken(input: { jti: string; paymentId: string; reservationId: string; leafIdx: number; token: string; expiresMs: number }): Promise<string>;
   executionToken(paymentId: string): Promise<{ jti: string; token: string; reservationId: string; expiresMs: number } | null>;
   reservation(paymentId: string): Promise<{ reservationId: string; carrierId: string; amount: bigint; captured: bigint; released: bigint } | null>;
-  /** First one wins. `mine:false` with the stored state for the same request; @throws Fault token.used for another request */
+  /** First one wins. `mine:false` with the stored state for the same request; @throws Fault token.used for another request, token.expired when the money went back */
   startRedemption(input: { jti: string; requestSha256: Sha256; nowMs: number }): Promise<{ mine: boolean; state: 'started' | 'settled' | 'failed' | 'outcome_unknown'; receipt: string | null }>;
-  /** Captures and releases the reservation, moves the ledger, frees or uses the mandate slot, queues the leaf. Idempotent by jti. */
+  /** Captures and releases the reservation, moves the ledger, frees or uses the mandate slot, queues the leaf. Idempotent by jti: the first end stays. @throws Fault token.amount */
   finishRedemption(input: { jti: string; paymentId: string; outcome: 'settled' | 'failed'; captured: bigint; payeeAccount: string; receipt: string; code: Code | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
   receipt(paymentId: string): Promise<string | null>;
   /** Reservations of payments that were permitted and never settled, past their life: released, slot freed. */
@@ -124,7 +127,9 @@ export interface Store {
   sequence(origin: string, max: number, build: (state: { size: number; frontier: string }, leaves: string[]) => { size: number; frontier: string; root: Sha256; note: string }): Promise<StoredLeaf[]>;
   leafByEvent(eventId: string): Promise<StoredLeaf | null>;
   leavesOfPayment(paymentSha256: Sha256): Promise<StoredLeaf[]>;
+  /** Leaves `from` up to but without `to`. */
   leaves(from: number, to: number): Promise<StoredLeaf[]>;
+  /** All leaves of one chain, from its first. */
   chain(chain: string): Promise<StoredLeaf[]>;
   checkpoint(size?: number): Promise<{ size: number; root: Sha256; note: string } | null>;
 

@@ -11,7 +11,7 @@ export type SqlRow = Record<string, string | bigint | null>;
 export interface TestDatabase {
   readonly name: string;
   open(): Promise<Store>;
-  sql(text: string): SqlRow[];
+  readonly sql: (text: string) => SqlRow[];
   /** How a child process is told to open the same database. */
   readonly place: { path: string } | { url: string };
   dispose(): Promise<void>;

@@ -3,12 +3,13 @@ import { sha256 } from '../../../src/base/bytes.js';
 import type { Store } from '../../../verifier/store/verbs.js';
 import { type MakeDatabase, useWorld } from './bench.js';
 import { type Answer, StoreProcess } from './process.js';
-import { carrierInput, decisionOf, draft, enrolDevice, finish, headAt, leaf, logRows, mandateRow, NOW, permit, release } from './world.js';
+import { build, carrierInput, decisionOf, draft, enrolDevice, finish, headAt, leaf, logRows, mandateRow, NOW, ORIGIN, permit, release } from './world.js';
 
 type Call = [verb: keyof Store, ...args: unknown[]];
 const won = (answers: Answer[]): number => answers.filter(({ result }) => result !== undefined && result !== null && result !== false).length;
 const refusals = (answers: Answer[]): (string | undefined)[] => answers.flatMap(({ refused }) => refused ?? []);
-const okays = (answers: Answer[]): unknown[] => answers.map(({ result }) => (result as { ok?: boolean }).ok);
+/** How many of the answers to `decide` say that it was done. */
+const decided = (answers: Answer[]): number => answers.filter(({ result }) => (result as { ok?: boolean }).ok === true).length;
 
 export const raceSuite = (make: MakeDatabase) => describe('two processes race', () => {
   const world = useWorld(make);
@@ -65,7 +66,7 @@ export const raceSuite = (make: MakeDatabase) => describe('two processes race', 
       const input = await decisionOf(world.store, 'deny', { payment });
       return ['decide', { ...input, device: { ...input.device!, head: headAt('1', 3, { register: payment }), entries: [logRows(1)[0]!, ...logRows(3, payment).slice(1)] } }];
     };
-    expect(okays(await race(await showing('a'), await showing('b'))).sort()).toEqual([false, true]);
+    expect(decided(await race(await showing('a'), await showing('b')))).toBe(1);
     expect(world.db.sql('SELECT n FROM measurements')).toHaveLength(3);
   });
 
@@ -95,28 +96,27 @@ export const raceSuite = (make: MakeDatabase) => describe('two processes race', 
 
   it('for a nonce in two decisions: one is made', async () => {
     const [a, b] = [await decisionOf(world.store, 'deny', { payment: 'a', nonce: 'n' }), await decisionOf(world.store, 'deny', { payment: 'b', nonce: 'n' })];
-    expect(okays(await race(['decide', { ...a, device: null }], ['decide', { ...b, device: null }])).sort()).toEqual([false, true]);
+    expect(decided(await race(['decide', { ...a, device: null }], ['decide', { ...b, device: null }]))).toBe(1);
     expect(world.db.sql('SELECT nonce FROM attempts')).toHaveLength(1);
   });
 
   it('for the permit of a payment: it is permitted once', async () => {
-    await enrolDevice(world.store, '2');
     const [a, b] = [await decisionOf(world.store, 'permit', { payment: 'a', n: 1 }), await decisionOf(world.store, 'permit', { payment: 'a', n: 2 })];
-    expect(okays(await race(['decide', a], ['decide', { ...b, reserve: { ...b.reserve!, reservationId: 'rsv_b' } }])).sort()).toEqual([false, true]);
+    expect(decided(await race(['decide', a], ['decide', { ...b, reserve: { ...b.reserve!, reservationId: 'rsv_b' } }]))).toBe(1);
     expect(world.db.sql('SELECT payment_id FROM reservations')).toHaveLength(1);
   });
 
   it('for an idempotency key: one payment has it', async () => {
     const [a, b] = [await decisionOf(world.store, 'deny', { payment: 'a' }), await decisionOf(world.store, 'deny', { payment: 'b' })];
     const answers = await race(['decide', { ...a, device: null }], ['decide', { ...b, device: null, payment: { ...b.payment, idempotencyKey: a.payment.idempotencyKey } }]);
-    expect(okays(answers).sort()).toEqual([false, true]);
+    expect(decided(answers)).toBe(1);
   });
 
   it('for the last slot of a mandate: one takes it', async () => {
     await enrolDevice(world.store, '2');
     await world.store.addMandate(mandateRow('mnd_2', '1', { maxPayments: 1 }));
     const of = async (device: string): Promise<Call> => ['decide', await decisionOf(world.store, 'permit', { payment: device, device, mandateId: 'mnd_2' })];
-    expect(okays(await race(await of('1'), await of('2'))).sort()).toEqual([false, true]);
+    expect(decided(await race(await of('1'), await of('2')))).toBe(1);
     expect((await world.store.mandate('mnd_2'))?.uses).toBe(1);
   });
 
@@ -124,14 +124,15 @@ export const raceSuite = (make: MakeDatabase) => describe('two processes race', 
     for (let i = 0; i < 16; i++) await enrolDevice(world.store, `r${i}`);
     await Promise.all(racers.map((racer) => racer.ask('open', world.db.place)));
     const kinds = await Promise.all(Array.from({ length: 16 }, (_, i) => racers[i % 2]!.ask('adjudicate', { payment: `r${i}`, amount: 60n, device: `r${i}` })));
-    expect(kinds.map(({ result }) => result).sort()).toEqual([...Array<string>(15).fill('deny'), 'permit']);
+    expect(kinds.filter(({ result }) => result === 'permit')).toHaveLength(1);
+    expect(kinds.filter(({ result }) => result === 'deny')).toHaveLength(15);
   });
 
   it.each([['carrier', 'crr_1'], ['mandate', 'mnd_1'], ['device', 'dev_1']])('a permit against the revocation of its %s: after the answer nothing is permitted', async (kind, subject) => {
     const input = await decisionOf(world.store, 'permit', { payment: 'a' });
-    const [decided, revoked] = await race(['decide', input], ['setState', { subject, kind, state: 'revoked', leaf: leaf('evt_rev', 'revoked'), nowMs: NOW }]);
+    const [permitted, revoked] = await race(['decide', input], ['setState', { subject, kind, state: 'revoked', leaf: leaf('evt_rev', 'revoked'), nowMs: NOW }]);
     expect(revoked).toEqual({ result: true });
-    expect(okays([decided!])[0]).toBe((await world.store.reservation('pay_a')) !== null);
+    expect(decided([permitted!]) === 1).toBe((await world.store.reservation('pay_a')) !== null);
     expect(await permit(world.store, { payment: 'b' })).toEqual({ ok: false, retry: true });
   });
 
@@ -148,14 +149,12 @@ export const raceSuite = (make: MakeDatabase) => describe('two processes race', 
     expect(refusals(await race(consent('cnf_1'), consent('cnf_2')))).toEqual(['confirm.not_awaited']);
     const { confirmationId } = (await world.store.confirmation('pay_a'))!;
     const using = async (n: number): Promise<Call> => ['decide', { ...(await decisionOf(world.store, 'deny', { payment: 'a', n })), device: null, confirmationId }];
-    expect(okays(await race(await using(2), await using(3))).sort()).toEqual([false, true]);
+    expect(decided(await race(await using(2), await using(3)))).toBe(1);
   });
 
   it('for the token of a payment: both are given the same', async () => {
-    await permit(world.store, { payment: 'a' });
-    await release(world.store, 'a').catch(() => undefined);
     await permit(world.store, { payment: 'b' });
-    await world.store.sequence('log.example/1', 100, (await import('./world.js')).build);
+    await world.store.sequence(ORIGIN, 100, build);
     const { idx } = (await world.store.leafByEvent('evt_b_1'))!;
     const asking = (jti: string): Call => ['releaseToken', { jti, paymentId: 'pay_b', reservationId: 'rsv_b', leafIdx: idx, token: `token ${jti}`, expiresMs: NOW + 1 }];
     const [one, other] = await race(asking('tok_x'), asking('tok_y'));
@@ -193,7 +192,7 @@ export const raceSuite = (make: MakeDatabase) => describe('two processes race', 
   it('for an expired reservation: it goes back once', async () => {
     await permit(world.store, { payment: 'a' });
     const answers = await both('expireReservations', NOW + 300_000);
-    expect(answers.map(({ result }) => result).sort()).toEqual([0, 1]);
+    expect(answers.reduce((sum, { result }) => sum + Number(result), 0)).toBe(1);
   });
 
   it('for the log: each leaf gets one place', async () => {
