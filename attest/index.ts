@@ -13,3 +13,4 @@ export { batchOf, rootFrom } from './batch.js';
 export { type KeyFinder, type Verified, open } from '../src/objects/signed.js';
 export { Fault, type Finding } from '../src/base/fault.js';
 export { CODES, type Code } from '../src/codes.js';
+export { parseTrust, type Trust } from '../src/objects/trust.js';

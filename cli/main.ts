@@ -24,6 +24,7 @@ function program(): Command {
     .description('Proof, at the moment of payment, that an AI agent is the one its user authorised\nand runs unmodified on a trusted device.')
     .version(VERSION, '-V, --version', 'print the version')
     .showHelpAfterError('(see --help)')
+    .enablePositionalOptions()
     .exitOverride()
     .configureHelp(HELP)
     .addHelpText('after', '\nExit status:\n  0 done   1 refused, or a check failed   2 usage   3 cannot reach the other side   4 device trouble\n\nEvery command that prints takes --json. Documentation: README.md and docs/.');

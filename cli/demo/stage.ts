@@ -2,13 +2,11 @@
  * The demo's stage: a software TPM, a verifier, a sidecar and an agent as separate processes in one temporary folder, and a user with a key.
  * Everything that happens on it goes through the same doors as in production. Flow tests stand on it too.
  */
-import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connect, PCR_Extend } from '@ari-sidecar/tpm2';
 import { startSwtpm, type Swtpm } from '@ari-sidecar/tpm2/swtpm';
 import { AriClient } from '../../client/index.js';
 import { initVerifier } from '../../verifier/init.js';
@@ -22,6 +20,7 @@ import { fetchKeys, sidecarToml } from '../commands/init.js';
 import { verifierToml } from '../commands/verifier.js';
 import { type Api, apiOf } from '../http.js';
 import { createKey } from '../keys.js';
+import { bootFirmware } from './firmware.js';
 import { ari, Process } from './processes.js';
 
 export const AGENT_ID = 'com.example.florist';
@@ -167,16 +166,6 @@ export class Stage {
     await (this.tpm as Swtpm | undefined)?.stop();
     await rm(this.dir, { recursive: true, force: true });
   }
-}
-
-/** What a firmware does at boot and a bare software TPM lacks: it measures into PCR 0 to 7. A bank that nothing measures into is refused. */
-async function bootFirmware(spec: string): Promise<void> {
-  const tpm = await connect(spec);
-  for (let pcr = 0; pcr < 8; pcr++) {
-    const digest = createHash('sha256').update(`demo firmware ${pcr}`).digest();
-    await tpm.run(PCR_Extend, { pcrHandle: pcr }, { digests: [{ hashAlg: 'sha256', digest }] });
-  }
-  await tpm.close();
 }
 
 function freePort(): Promise<number> {

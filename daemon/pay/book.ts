@@ -3,7 +3,7 @@
  * device, so that after a crash no payment is forgotten and none is made twice.
  */
 import { z } from 'zod';
-import type { AgentEvent, PaymentView } from '../../src/agentapi.js';
+import { type AgentEvent, type PaymentView, stageTimes } from '../../src/agentapi.js';
 import { fault } from '../../src/base/fault.js';
 import { type Of, count, decode, encode, id, millis, name, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { isCode, type Code } from '../../src/codes.js';
@@ -36,7 +36,7 @@ const payment = record({
   attempt: count,
   confirmed: z.boolean(),
   tier: z.enum(TIERS).nullable(),
-  ms: z.record(z.string(), z.number()),
+  ms: stageTimes,
   proof: proof.nullable(),
   ruling: ruling.nullable(),
   result: result.nullable(),

@@ -12,8 +12,8 @@ it('imports nothing but Node and itself', () => {
   expect(JSON.parse(readFileSync(join(src, '../package.json'), 'utf8'))).not.toHaveProperty('dependencies');
 });
 
-it('opens files and sockets in the channels alone', () => {
-  for (const { name, text } of files) if (!name.startsWith('channel/')) expect(text, name).not.toMatch(/from 'node:(fs|net|child_process|http)/);
+it('opens files and sockets in the channels alone; the software TPM is a program it starts', () => {
+  for (const { name, text } of files) if (!name.startsWith('channel/') && !name.startsWith('swtpm/')) expect(text, name).not.toMatch(/from 'node:(fs|net|child_process|http)/);
 });
 
 it('keeps files small: none over 300 lines, half of them under 100', () => {
