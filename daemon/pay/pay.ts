@@ -106,7 +106,10 @@ async function bind({ payment, held, agent, agentClaims, nonce, platformSha256 }
   return { mandate: held.token, closedMandate, evidence, platform, log: on.prover.log(0).entries.slice(0, evidence.log.from), akName: on.prover.akName };
 }
 
-/** Takes the verifier's decision into the book. Its signature is checked here: an agent is told nothing that the verifier did not sign. */
+/**
+ * Takes the verifier's decision into the book. Its signature is checked here: an agent is told nothing that the verifier did not sign.
+ * The settlement may have come in the same breath and stand in the book already: a decision never takes it back.
+ */
 export async function ruled(payment: Payment, body: LinkBody<'decision'>, on: Ports): Promise<void> {
   if (payment.decision === 'permit') return;
   const { value } = on.openDecision(body.decision);
@@ -114,7 +117,7 @@ export async function ruled(payment: Payment, body: LinkBody<'decision'>, on: Po
   if (payment.proof && value.inputs.earSha256 !== null) on.session.logAccepted(payment.proof.evidence.log.epoch, payment.proof.evidence.binding.logN);
   const { decision, ear, carrier, policy, authority, confirmation, leaf, proof } = body;
   await on.book.write(payment, {
-    state: body.state, decision: value.decision, code: value.code, message: value.code === null ? null : (value.findings[0]?.message ?? null), confirmed: false,
+    state: payment.result === null ? body.state : payment.state, decision: value.decision, code: value.code, message: value.code === null ? null : (value.findings[0]?.message ?? null), confirmed: false,
     ruling: { decision, ear, carrier, policy, device: on.session.device(), authority, confirmation, leaf, proof },
   });
 }

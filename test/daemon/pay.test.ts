@@ -1,0 +1,60 @@
+/** What the book makes of the verifier's messages, in whatever order they are heard. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openJournal } from '../../daemon/journal/journal.js';
+import { Book, type Payment } from '../../daemon/pay/book.js';
+import { type Ports, executed, ruled } from '../../daemon/pay/pay.js';
+import type { LinkBody } from '../../src/link.js';
+import { DECISION } from '../../src/objects/decision.js';
+import { paymentHash } from '../../src/objects/intent.js';
+import { open, seal } from '../../src/objects/signed.js';
+import { decision, ids, intent, NOW, state } from '../support/examples.js';
+import { keys, SIGNERS } from '../support/keys.js';
+
+const token = seal(DECISION, { ...decision, decision: 'permit', code: null, findings: [], paymentId: ids.payment, inputs: { ...decision.inputs, paymentSha256: paymentHash(intent), earSha256: null } }, SIGNERS.verifier);
+const permitted: LinkBody<'decision'> = {
+  paymentId: ids.payment, attempt: 1, state: 'permitted', decision: token, ear: null, carrier: null, policy: token, authority: state, confirmation: null, leaf: 'leaf', proof: 'proof',
+};
+const settled: LinkBody<'execution'> = { paymentId: ids.payment, state: 'settled', execution: token, receipt: token, leaf: 'leaf', proof: 'proof' };
+const proving: Payment = {
+  paymentId: ids.payment, agentId: 'example.shopper', manifest: token, requestSha256: paymentHash(intent), intent, createdMs: NOW * 1000, state: 'proving', decision: null, code: null,
+  message: null, attempt: 1, confirmed: false, tier: 'T2', ms: {}, proof: null, ruling: null, result: null,
+};
+
+let dir: string;
+let book: Book;
+let on: Ports;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'ari-book-'));
+  book = new Book((await openJournal(join(dir, 'j'))).journal, []);
+  on = { book, openDecision: (text: string) => open(DECISION, text, keys), session: { device: () => token, logAccepted: () => undefined } } as unknown as Ports;
+});
+afterEach(async () => {
+  await book.close();
+  await rm(dir, { recursive: true });
+});
+
+it('a settlement that is heard before its decision was taken in is not taken back by it', async () => {
+  const payment = { ...proving };
+  await Promise.all([executed(payment, settled, on), ruled(payment, permitted, on)]);
+  expect(payment).toMatchObject({ state: 'settled', decision: 'permit', ruling: { decision: token }, result: { receipt: token } });
+  expect(await book.settled(payment, 1)).toBe(true);
+});
+
+it('a permit whose settlement has not come stands as permitted until it does', async () => {
+  const payment = { ...proving };
+  await ruled(payment, permitted, on);
+  expect(payment.state).toBe('permitted');
+  await executed(payment, settled, on);
+  expect(payment.state).toBe('settled');
+});
+
+it('a decision is taken in once: a second one of the same payment changes nothing', async () => {
+  const payment = { ...proving };
+  await ruled(payment, permitted, on);
+  await executed(payment, settled, on);
+  await ruled(payment, { ...permitted, leaf: 'another' }, on);
+  expect(payment).toMatchObject({ state: 'settled', ruling: { leaf: 'leaf' } });
+});
