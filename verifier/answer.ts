@@ -19,7 +19,7 @@ export async function storedAnswer(v: Verifier, payment: PaymentRow, attempt: At
   ]);
   return {
     permitted: attempt.decisionKind === 'permit',
-    eventId: decisionEvent(payment.paymentId, attempt.n, attempt.decidedMs),
+    eventId: decisionEvent(attempt.decision, attempt.decidedMs),
     body: {
       paymentId: payment.paymentId, attempt: attempt.n, state: payment.state, decision: attempt.decision, ear: attempt.ear,
       carrier: named(carrier?.token, value.inputs.carrierSha256), confirmation: named(confirmation?.token, value.inputs.confirmationSha256),

@@ -27,7 +27,7 @@ export async function appraise(v: Verifier, row: DeviceRow, asked: Asked, inputs
   const platform = await keptPlatform(v, row, asked);
   if (!platform) return broken(finding('quote.missing'), row.simulated);
   const evidence: Evidence = { eatProfile: EVIDENCE_PROFILE, evidenceType: 'tpm2', akName: row.akName, platform: platform.evidence, payment: asked.evidence };
-  const { value: policy } = v.trust.policy();
+  const { value: policy } = inputs.policy;
   const result = appraisePayment({ evidence, expected: expectedOf(v, asked, inputs), device: inputs.device, platform: platform.appraisal, manifest: inputs.manifest, policy });
   const nonce = result.next?.anchor?.nonce;
   if (nonce !== undefined && !v.nonces.wasIssued(nonce, row.akName)) return broken(finding('log.anchor', { what: 'its nonce is not of this verifier' }), row.simulated);

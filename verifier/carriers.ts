@@ -1,12 +1,12 @@
 /** The carrier issuer: opens and revises carriers as their users asked, and signs what holds. */
 import { fault } from '../src/base/fault.js';
 import { CARRIER, type Carrier, CARRIER_REQUEST, type CarrierRequest, rulesHash } from '../src/objects/carrier.js';
-import { seal, tokenHash, type Verified } from '../src/objects/signed.js';
-import { freshSalt, type Verifier } from './context.js';
+import { seal, tokenHash } from '../src/objects/signed.js';
+import type { Verifier } from './context.js';
 import { orderEvent } from './events.js';
+import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
 import { payingFrom } from './orders.js';
-import type { LeafDraft } from './store/verbs.js';
 import { openByUser } from './users.js';
 
 /**
@@ -21,7 +21,7 @@ export async function issueCarrier(v: Verifier, token: string): Promise<string> 
   const carrier = seal(CARRIER, carrierOf(v, request.value), v.keys.carrier);
   await v.store.putCarrier({
     carrierId: jti, userId: sub, currency, rev, totalMax: rules.totalMax, rulesSha256: rulesHash(rules), token: carrier, userSignature: token,
-    leaf: { eventId: orderEvent(request.sha256, iat), draft: rulesLeaf(v, request, tokenHash(carrier)) }, nowMs: v.now(),
+    leaf: { eventId: orderEvent(request.sha256, iat), draft: leafDraft(v, { kind: 'rules_changed', chain: jti, carrier: tokenHash(carrier), subject: request.sha256 }) }, nowMs: v.now(),
   });
   for (const deviceId of await payingFrom(v, jti)) await pushMandates(v, deviceId);
   return carrier;
@@ -32,8 +32,3 @@ function carrierOf(v: Verifier, { jti, sub, rev, currency, rules, agents }: Carr
   const iat = Math.floor(v.now() / 1000);
   return { iss: v.config.issuers.carrier, jti, sub, iat, nbf: rules.notBefore, exp: rules.notAfter, rev, currency, rules, agents, state: 'active' };
 }
-
-const rulesLeaf = (v: Verifier, request: Verified<CarrierRequest>, carrier: string): LeafDraft => ({
-  kind: 'rules_changed', v: 'ari-deposit-1', salt: freshSalt(v), chain: request.value.jti, tsMs: v.now(), code: null, payment: null, mandate: null, carrier, ear: null,
-  confirmation: null, decision: null, execution: null, receipt: null, subject: request.sha256,
-});

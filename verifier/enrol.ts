@@ -12,10 +12,10 @@ import { id, parse, record, stringify } from '../src/base/shape.js';
 import type { LinkBody } from '../src/link.js';
 import { DEVICE_RECORD } from '../src/objects/device.js';
 import { open, seal, tokenHash } from '../src/objects/signed.js';
-import { freshId, freshSalt, type Verifier } from './context.js';
+import { freshId, type Verifier } from './context.js';
 import { orderEvent } from './events.js';
+import { leafDraft } from './leaves.js';
 import { assertAnchor, keepPlatform, refusalOf } from './platform.js';
-import type { LeafDraft } from './store/verbs.js';
 
 /** A slow TPM needs seconds to activate a credential and to quote; a person is not waited for. */
 const SESSION_MS = 60_000;
@@ -57,7 +57,7 @@ export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, exp
   const { clock, head, entries } = result.next;
   await v.store.enrol({
     deviceId, ekSha256: facts.ekSha256, userId: by.userId, simulated: facts.simulated, akName: facts.akName, record: token, reEnrol: by.reEnrol,
-    clock, head, entries, leaf: { eventId: orderEvent(tokenHash(token), device.record.value.iat), draft: enrolledLeaf(v, deviceId, token) }, nowMs: v.now(),
+    clock, head, entries, leaf: { eventId: orderEvent(tokenHash(token), device.record.value.iat), draft: leafDraft(v, { kind: 'enrolled', chain: deviceId, subject: tokenHash(token) }) }, nowMs: v.now(),
   });
   await keepPlatform(v, { deviceId, akName: facts.akName, evidence: proof.evidence, result, nonce: { value: nonce, expiresMs }, before: clock });
   return { deviceId, akName: facts.akName, record: token, result };
@@ -67,8 +67,3 @@ function sealRecord(v: Verifier, facts: EnrolmentFacts, { evidence }: LinkBody<'
   const iat = Math.floor(v.now() / 1000);
   return seal(DEVICE_RECORD, deviceRecordOf(facts, evidence, { iss: v.config.issuers.verifier, iat, jti: freshId(v, 'evt'), deviceId }), v.keys.verifier);
 }
-
-const enrolledLeaf = (v: Verifier, deviceId: string, token: string): LeafDraft => ({
-  kind: 'enrolled', v: 'ari-deposit-1', salt: freshSalt(v), chain: deviceId, tsMs: v.now(), code: null, payment: null, mandate: null, carrier: null, ear: null,
-  confirmation: null, decision: null, execution: null, receipt: null, subject: tokenHash(token),
-});

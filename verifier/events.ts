@@ -1,10 +1,11 @@
 /** Ids of deposited events. They follow from what is recorded, so that recovery finds the leaf of an event and cannot record it a second time. */
 import { digest } from '../src/base/bytes.js';
 import { newId } from '../src/base/id.js';
+import { tokenHash } from '../src/objects/signed.js';
 
-const eventId = (atMs: number, ...what: (string | number)[]): string => newId('evt', atMs, digest('ari-event', ...what.map((part) => `\0${part}`)));
+const eventId = (atMs: number, ...what: string[]): string => newId('evt', atMs, digest('ari-event', ...what.map((part) => `\0${part}`)));
 
-export const decisionEvent = (paymentId: string, attempt: number, decidedMs: number): string => eventId(decidedMs, 'decision', paymentId, attempt);
+export const decisionEvent = (decisionToken: string, decidedMs: number): string => eventId(decidedMs, 'decision', tokenHash(decisionToken));
 /** `atMs`: when the execution token was issued. */
 export const resultEvent = (jti: string, atMs: number): string => eventId(atMs, 'result', jti);
 /** What a user signed: the token's own hash names the event, so one token makes one event. */

@@ -7,7 +7,7 @@ import { asFault, Fault, type Finding } from '../src/base/fault.js';
 import type { Sha256 } from '../src/base/bytes.js';
 import type { LinkBody } from '../src/link.js';
 import { type AuthorityState, type Carrier, CARRIER, type CarrierRules } from '../src/objects/carrier.js';
-import { type Confirmation, CONFIRMATION } from '../src/objects/decision.js';
+import { type Confirmation, CONFIRMATION, type Policy } from '../src/objects/decision.js';
 import { paymentHash } from '../src/objects/intent.js';
 import { AGENT_MANIFEST, type AgentManifest } from '../src/objects/manifest.js';
 import type { ClosedPayment } from '../src/objects/mandate.js';
@@ -22,6 +22,8 @@ export type Asked = LinkBody<'payment'>;
 
 export interface Inputs {
   readonly device: KnownDevice;
+  /** The one in force when the inputs were read: another may come into force meanwhile. */
+  readonly policy: Verified<Policy>;
   readonly paymentSha256: Sha256;
   readonly mandateSha256: Sha256 | null;
   readonly closedSha256: Sha256 | null;
@@ -38,33 +40,36 @@ const PERIOD_MS: Record<CarrierRules['windows'][number]['period'], number> = { P
 const NOTHING: AuthorityState = { carrier: null, mandate: null, windows: [], scenario: null };
 
 export async function readInputs(v: Verifier, row: DeviceRow, asked: Asked): Promise<Inputs> {
-  const { mandate, closed, refused } = await openAuthority(v, asked);
-  const registered = mandate && (await isRegistered(v, row, mandate));
-  const { carrier, state } = registered && mandate ? await readState(v, asked, mandate) : { carrier: null, state: NOTHING };
+  const opened = await openAuthority(v, asked);
+  const { mandate } = opened;
+  const isOurs = mandate !== null && (await isRegistered(v, row, mandate));
   return {
+    policy: v.trust.policy(),
     device: await knownDevice(v, row, asked.evidence.log.epoch),
     paymentSha256: paymentHash(asked.intent),
     mandateSha256: asked.mandate === null ? null : mandateHash(asked.mandate),
     closedSha256: asked.closedMandate === null ? null : closedHash(asked.closedMandate),
-    mandate, closed, mandateFault: refused, carrier, state,
+    ...opened,
+    ...(isOurs ? await readState(v, asked, mandate) : { carrier: null, state: NOTHING }),
     manifest: mandate && (await readManifest(v, mandate.mandate.value.agent.manifestSha256)),
     confirmation: await readConfirmation(v, asked.paymentId),
   };
 }
 
+type Opened = Pick<Inputs, 'mandate' | 'closed' | 'mandateFault'>;
+
 /** Mandate and closed mandate with their signatures checked, or the fault with which one was refused. */
-async function openAuthority(v: Verifier, { mandate: token, closedMandate, evidence }: Asked): Promise<{ mandate: OpenedMandate | null; closed: ClosedPayment | null; refused: Finding | null }> {
+async function openAuthority(v: Verifier, { mandate: token, closedMandate, evidence }: Asked): Promise<Opened> {
   let mandate: OpenedMandate | null = null;
+  let closed: ClosedPayment | null = null;
   try {
-    if (token === null) return { mandate, closed: null, refused: null };
-    mandate = await openUserMandate(v, token);
-    if (closedMandate === null) return { mandate, closed: null, refused: null };
-    const { closed } = openClosed(closedMandate, token, mandate.mandate, { aud: v.config.issuers.verifier, nonce: evidence.binding.nonce });
-    return { mandate, closed, refused: null };
+    if (token !== null) mandate = await openUserMandate(v, token);
+    if (mandate && closedMandate !== null) ({ closed } = openClosed(closedMandate, mandate.mandate.token, mandate.mandate, { aud: v.config.issuers.verifier, nonce: evidence.binding.nonce }));
+    return { mandate, closed, mandateFault: null };
   } catch (error) {
-    const refused = asFault(error);
-    if (refused.code === 'bug.internal') throw error;
-    return { mandate, closed: null, refused: { code: refused.code, message: refused.message } };
+    const { code, message } = asFault(error);
+    if (code === 'bug.internal') throw error;
+    return { mandate, closed, mandateFault: { code, message } };
   }
 }
 

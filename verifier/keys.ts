@@ -1,7 +1,6 @@
 /** The verifier's own keys: one file per role in the key folder, made by `ari verifier init`. Splitting a role out moves its file. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { fromB64u, toB64u } from '../src/base/bytes.js';
 import { fault } from '../src/base/fault.js';
 import { parseJson } from '../src/base/json.js';
@@ -55,5 +54,3 @@ export function loadKeys(dir: string, origin: string): Keys {
   const roles = Object.fromEntries(OWN_ROLES.map((role) => [role, readRole(dir, role)])) as Record<OwnRole, Signer>;
   return { ...roles, log: logSigner(origin, read32(logFile(dir))), nonce: read32(nonceFile(dir)) };
 }
-
-export type PrivateJwk = z.output<typeof privateJwk>;

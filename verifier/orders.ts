@@ -3,10 +3,10 @@ import { fault } from '../src/base/fault.js';
 import { sha256 } from '../src/base/bytes.js';
 import { USER_ORDER, type UserOrder } from '../src/objects/carrier.js';
 import type { Verified } from '../src/objects/signed.js';
-import { freshSalt, type Verifier } from './context.js';
+import type { Verifier } from './context.js';
 import { orderEvent } from './events.js';
+import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
-import type { LeafDraft } from './store/verbs.js';
 import { openByUser } from './users.js';
 
 type Kind = 'carrier' | 'mandate' | 'device';
@@ -52,8 +52,8 @@ export async function obey(v: Verifier, token: string): Promise<{ subject: strin
   if (standing?.userId !== sub) throw fault('intake.not_found', { what: subject });
   await spend(v, order);
   const state = STATES[kind][action];
-  const eventId = orderEvent(order.sha256, iat);
-  const moved = await v.store.setState({ subject, kind, state, leaf: { eventId, draft: orderLeaf(v, order, standing.chain) }, nowMs: v.now() });
+  const draft = leafDraft(v, { kind: action === 'thaw' ? 'rules_changed' : 'revoked', chain: standing.chain, subject: order.sha256 });
+  const moved = await v.store.setState({ subject, kind, state, leaf: { eventId: orderEvent(order.sha256, iat), draft }, nowMs: v.now() });
   if (!moved) throw fault('store.conflict', { what: `a state of ${subject} that does not lead to ${state}` });
   await tell(v, standing.devices, subject, state);
   return { subject, state };
@@ -65,8 +65,3 @@ async function tell(v: Verifier, devices: string[], subject: string, state: stri
     await pushMandates(v, deviceId);
   }
 }
-
-const orderLeaf = (v: Verifier, order: Verified<UserOrder>, chain: string): LeafDraft => ({
-  kind: order.value.action === 'thaw' ? 'rules_changed' : 'revoked', v: 'ari-deposit-1', salt: freshSalt(v), chain, tsMs: v.now(), code: null, payment: null, mandate: null,
-  carrier: null, ear: null, confirmation: null, decision: null, execution: null, receipt: null, subject: order.sha256,
-});

@@ -1,5 +1,4 @@
 /** Where money leaves a carrier: one port per kind of settlement. */
-import type { Code } from '../src/codes.js';
 import type { Money } from '../src/money.js';
 import type { Payee } from '../src/objects/intent.js';
 
@@ -7,12 +6,12 @@ import type { Payee } from '../src/objects/intent.js';
 export interface RailOrder { readonly jti: string; readonly paymentId: string; readonly amount: Money; readonly payee: Payee; readonly account: string }
 export type RailAnswer =
   | { readonly outcome: 'settled'; readonly reference: string | null }
-  | { readonly outcome: 'failed'; readonly code: Code }
+  | { readonly outcome: 'declined' }
   | { readonly outcome: 'unknown' };
 
 /**
  * `pay` is called at most once for an order; after a crash or a lost answer only `query` is. Neither throws for what the rail said: whatever it throws
- * is taken as `unknown`. A rail that never heard of an order answers `failed` to `query`, and must then refuse it for ever.
+ * is taken as `unknown`. A rail that never heard of an order answers `declined` to `query`, and must then refuse it for ever.
  */
 export interface Rail { readonly name: string; pay(order: RailOrder): Promise<RailAnswer>; query(order: RailOrder): Promise<RailAnswer> }
 

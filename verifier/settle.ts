@@ -10,8 +10,9 @@ import { EAR } from '../src/objects/ear.js';
 import { type Intent, intent as intentShape } from '../src/objects/intent.js';
 import { EXECUTION_TOKEN, type ExecutionToken, type Receipt, RECEIPT } from '../src/objects/settlement.js';
 import { open, seal, tokenHash, type Verified } from '../src/objects/signed.js';
-import { freshId, freshSalt, type Verifier } from './context.js';
+import { freshId, type Verifier } from './context.js';
 import { decisionEvent, resultEvent } from './events.js';
+import { leafDraft } from './leaves.js';
 import type { Deposited } from './log.js';
 import type { Rail, RailAnswer, RailOrder } from './rail.js';
 import type { AttemptRow, LeafDraft, PaymentRow } from './store/verbs.js';
@@ -60,7 +61,7 @@ export class Settlement {
   private async run(payment: PaymentRow): Promise<Settled> {
     const v = this.v();
     const permitted = await permittedOf(v, payment);
-    const leaf = await v.log.deposit(decisionEvent(payment.paymentId, permitted.attempt.n, permitted.attempt.decidedMs));
+    const leaf = await v.log.deposit(decisionEvent(permitted.attempt.decision, permitted.attempt.decidedMs));
     const token = await release(v, permitted, leaf);
     const receipt = await this.redeem(v, permitted, token, leaf.stored.chain);
     return { execution: token.token, receipt, deposited: await v.log.deposit(resultEvent(token.value.jti, token.value.iat * 1000)) };
@@ -75,9 +76,8 @@ export class Settlement {
     const directory = await v.store.payee(payee.id, payee.origin);
     const order: RailOrder = { jti, paymentId, amount, payee, account: directory?.settleAccount ?? `payee:${payee.id}` };
     const late = started.mine && v.now() >= token.value.exp * 1000;
-    const answer: RailAnswer = late ? { outcome: 'failed', code: 'token.expired' } : await ask(v, this.rail, started.mine, order);
-    if (answer.outcome === 'unknown') throw fault('settle.outcome_unknown');
-    await finish(v, { permitted, token, chain, order, answer });
+    const ended = late ? failed('token.expired') : endOf(await ask(v, this.rail, started.mine, order));
+    await finish(v, { permitted, token, chain, order, ended });
     const receipt = await v.store.receipt(paymentId);
     if (!receipt) throw fault('settle.outcome_unknown');
     return receipt;
@@ -126,32 +126,40 @@ async function ask(v: Verifier, rail: Rail, mine: boolean, order: RailOrder): Pr
   }
 }
 
-type Ended = Exclude<RailAnswer, { outcome: 'unknown' }>;
-interface Ending { permitted: Permitted; token: Verified<ExecutionToken>; chain: string; order: RailOrder; answer: Ended }
+/** How a redemption ended: `code` is null when the money moved. */
+interface Ended { readonly code: Code | null; readonly reference: string | null }
+interface Ending { readonly permitted: Permitted; readonly token: Verified<ExecutionToken>; readonly chain: string; readonly order: RailOrder; readonly ended: Ended }
+const failed = (code: Code): Ended => ({ code, reference: null });
 
-function finish(v: Verifier, { permitted, token, chain, order, answer }: Ending): Promise<void> {
+/** @throws Fault settle.outcome_unknown */
+function endOf(answer: RailAnswer): Ended {
+  if (answer.outcome === 'unknown') throw fault('settle.outcome_unknown');
+  return answer.outcome === 'declined' ? failed('settle.declined') : { code: null, reference: answer.reference };
+}
+
+function finish(v: Verifier, { permitted, token, chain, order, ended }: Ending): Promise<void> {
   const { jti, paymentId, amount, iat } = token.value;
-  const code = answer.outcome === 'failed' ? answer.code : null;
-  const receipt = seal(RECEIPT, receiptOf(v, token, answer, code), v.keys.settlement);
+  const { code } = ended;
+  const receipt = seal(RECEIPT, receiptOf(v, token, ended), v.keys.settlement);
   return v.store.finishRedemption({
-    jti, paymentId, outcome: answer.outcome, captured: code === null ? amount.amount : 0n, payeeAccount: order.account, receipt, code,
+    jti, paymentId, outcome: code === null ? 'settled' : 'failed', captured: code === null ? amount.amount : 0n, payeeAccount: order.account, receipt, code,
     leaf: { eventId: resultEvent(jti, iat * 1000), draft: resultLeaf(v, { permitted, token, chain, code, receipt }) }, nowMs: v.now(),
   });
 }
 
-function receiptOf(v: Verifier, token: Verified<ExecutionToken>, answer: Ended, error: Code | null): Receipt {
+function receiptOf(v: Verifier, token: Verified<ExecutionToken>, { code, reference }: Ended): Receipt {
   const nowS = Math.floor(v.now() / 1000);
   return {
-    iss: v.config.issuers.settlement, iat: nowS, jti: freshId(v, 'rcp'), status: error === null ? 'Success' : 'Error', reference: token.value.closedSha256,
-    paymentId: token.value.paymentId, pspConfirmationId: answer.outcome === 'settled' ? answer.reference : null, error,
+    iss: v.config.issuers.settlement, iat: nowS, jti: freshId(v, 'rcp'), status: code === null ? 'Success' : 'Error', reference: token.value.closedSha256,
+    paymentId: token.value.paymentId, pspConfirmationId: reference, error: code,
     executionSha256: token.sha256, amount: token.value.amount, settledAt: nowS,
   };
 }
 
 function resultLeaf(v: Verifier, { permitted, token, chain, code, receipt }: { permitted: Permitted; token: Verified<ExecutionToken>; chain: string; code: Code | null; receipt: string }): LeafDraft {
   const { paymentSha256, mandateSha256, carrierSha256, earSha256, confirmationSha256 } = permitted.decision.value.inputs;
-  return {
-    kind: code === null ? 'settled' : 'failed', v: 'ari-deposit-1', salt: freshSalt(v), chain, tsMs: v.now(), code, payment: paymentSha256, mandate: mandateSha256,
-    carrier: carrierSha256, ear: earSha256, confirmation: confirmationSha256, decision: permitted.decision.sha256, execution: token.sha256, receipt: tokenHash(receipt), subject: null,
-  };
+  return leafDraft(v, {
+    kind: code === null ? 'settled' : 'failed', chain, code, payment: paymentSha256, mandate: mandateSha256, carrier: carrierSha256, ear: earSha256,
+    confirmation: confirmationSha256, decision: permitted.decision.sha256, execution: token.sha256, receipt: tokenHash(receipt),
+  });
 }

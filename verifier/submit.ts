@@ -6,11 +6,11 @@ import { parseJson } from '../src/base/json.js';
 import { type Confirmation, CONFIRMATION } from '../src/objects/decision.js';
 import { type Intent, intent as intentShape } from '../src/objects/intent.js';
 import type { Mandate } from '../src/objects/mandate.js';
-import type { Verified } from '../src/objects/signed.js';
 import { mandateHash } from '../src/sdjwt/index.js';
-import { freshSalt, type Verifier } from './context.js';
+import type { Verifier } from './context.js';
 import { orderEvent } from './events.js';
 import { openUserMandate } from './inputs.js';
+import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
 import type { DeviceRow, PaymentRow } from './store/verbs.js';
 import { openByUser, userKeyOf } from './users.js';
@@ -60,7 +60,9 @@ export async function submitConfirmation(v: Verifier, paymentId: string, token: 
   if (!payment || confirmation.value.sub !== (await payer(v, payment))) throw fault('intake.not_found', { what: `payment ${paymentId}` });
   assertSameTerms(confirmation.value, payment, parse(intentShape, payment.intent));
   const { kid } = await userKeyOf(v, token);
-  await v.store.addConfirmation({ confirmationId: confirmation.value.jti, paymentId, keyId: kid, token, leaf: { eventId: orderEvent(confirmation.sha256, confirmation.value.iat), draft: confirmedLeaf(v, payment, confirmation) }, nowMs: v.now() });
+  const draft = leafDraft(v, { kind: 'confirmed', chain: payment.carrierId ?? payment.deviceId, payment: payment.paymentSha256, confirmation: confirmation.sha256, subject: confirmation.sha256 });
+  const leaf = { eventId: orderEvent(confirmation.sha256, confirmation.value.iat), draft };
+  await v.store.addConfirmation({ confirmationId: confirmation.value.jti, paymentId, keyId: kid, token, leaf, nowMs: v.now() });
   v.hub.push(payment.deviceId, 'confirmed', { paymentId, confirmation: token });
   return confirmation.value.jti;
 }
@@ -76,8 +78,3 @@ function assertSameTerms(given: Confirmation, payment: PaymentRow, { order, amou
   const wrong = Object.entries(same).find(([, equal]) => !equal);
   if (wrong) throw fault('confirm.mismatch', { what: wrong[0] });
 }
-
-const confirmedLeaf = (v: Verifier, payment: PaymentRow, confirmation: Verified<Confirmation>) => ({
-  kind: 'confirmed' as const, v: 'ari-deposit-1' as const, salt: freshSalt(v), chain: payment.carrierId ?? payment.deviceId, tsMs: v.now(), code: null, payment: payment.paymentSha256, mandate: null,
-  carrier: null, ear: null, confirmation: confirmation.sha256, decision: null, execution: null, receipt: null, subject: confirmation.sha256,
-});

@@ -11,7 +11,9 @@ import { verifyProof } from '../../src/deposit/proof.js';
 import type { Trust } from '../../src/objects/trust.js';
 import type { LinkBody } from '../../src/link.js';
 import type { Store } from '../../verifier/store/verbs.js';
+import type { Mandate } from '../../src/objects/mandate.js';
 import { claimsFor } from '../support/device.js';
+import { STRANGER } from '../support/keys.js';
 import { freshId } from './support/service.js';
 import { verifyBundle } from '../../attest/bundle.js';
 import { bundleText } from './support/bundle.js';
@@ -224,6 +226,57 @@ describe('a payment that the user must confirm', () => {
     expect((await confirm(message, payer.confirmation(message, { amount: { amount: 1n, currency: 'CNY' } }))).body.code).toBe('confirm.mismatch');
     expect((await confirm(message, payer.confirmation(message, { exp: 1_700_000_000, iat: 1_699_999_000 }))).body.code).toBe('token.time');
     expect((await confirm(message, payer.confirmation(message, { sub: freshId('usr') }))).body.code).toBe('token.signature');
+  });
+});
+
+describe('payments that share one TPM signature', () => {
+  it('are each decided, settled and proven for themselves', async () => {
+    await payer.giveMandate();
+    const intents = Array.from({ length: 4 }, () => payer.intent());
+    const messages = await payer.attempts(intents);
+    expect(new Set(messages.map(({ evidence }) => evidence.register!.attest)).size).toBe(1);
+    for (const message of messages) payer.link.send('payment', message);
+    for (const { paymentId } of messages) expect((await payer.link.next('execution', (body) => body.paymentId === paymentId)).state).toBe('settled');
+  });
+});
+
+describe('a mandate', () => {
+  const submit = (mandate: string, deviceId = payer.deviceId) => payer.service.call('POST', '/v1/delegation/mandates', { body: { device_id: deviceId, mandate }, admin: false });
+  const codeOf = async (...args: Parameters<typeof submit>) => (await submit(...args)).body.code;
+
+  it('is for a device of its user', async () => {
+    expect(await codeOf(payer.mandateToken(), freshId('dev'))).toBe('intake.not_found');
+    const other = await payer.service.user('another user');
+    const [userId, user] = [payer.userId, payer.user];
+    [payer.userId, payer.user] = [other.userId, other.signer];
+    const foreign = payer.mandateToken();
+    [payer.userId, payer.user] = [userId, user];
+    expect(await codeOf(foreign)).toBe('intake.not_found');
+  });
+
+  it.each<[string, Partial<Mandate>]>([
+    ['another key than the agent has there', { cnf: { jwk: STRANGER.jwk } }],
+    ['another version of the agent', { agent: { id: 'example.shopper', version: '1.0.0', manifestSha256: sha256('other manifest') } }],
+    ['an agent that is not there', { agent: { id: 'example.other', version: '1.0.0', manifestSha256: sha256('other manifest') } }],
+    ['a carrier of nobody', { carrier: { id: freshId('crr'), rulesSha256: sha256('rules') } }],
+  ])('that names %s is not registered', async (_, changes) => {
+    expect(await codeOf(payer.mandateToken(changes))).toBe('intake.not_found');
+  });
+
+  it('that has expired is not registered, and one is registered once', async () => {
+    expect(await codeOf(payer.mandateToken({ exp: 1_700_000_000 }))).toBe('mandate.expired');
+    const token = payer.mandateToken();
+    expect([(await submit(token)).status, (await submit(token)).status]).toEqual([201, 201]);
+    const { mandates } = await payer.service.get(`/v1/delegation/mandates?device_id=${payer.deviceId}`);
+    expect(mandates.filter(({ mandate }: { mandate: string }) => mandate === token)).toHaveLength(1);
+  });
+
+  it('pays for nothing while it is not registered, whoever signed it', async () => {
+    const registered = payer.mandate;
+    payer.mandate = payer.mandateToken();
+    const told = await pay();
+    payer.mandate = registered;
+    expect([ruling(told).code, told.authority.carrier]).toEqual(['mandate.unknown', null]);
   });
 });
 

@@ -149,7 +149,7 @@ describe('a rail', () => {
   });
 
   it('that declines gives the money back, with a receipt that says why', async () => {
-    const { rail } = railOf(() => Promise.resolve({ outcome: 'failed', code: 'settle.declined' }), settled);
+    const { rail } = railOf(() => Promise.resolve({ outcome: 'declined' }), settled);
     const { spent, told } = await run(rail);
     expect(told.state).toBe('failed');
     const { keys } = await payer.service.trust();

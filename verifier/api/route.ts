@@ -2,7 +2,6 @@
  * A route as a row: what it is for, who may call it, what it takes and gives. The server checks, the documentation and the test that enumerates all
  * routes read the same row; nothing is served that has none.
  */
-import type { z } from 'zod';
 import type { Shape } from '../../src/base/shape.js';
 import type { Verifier } from '../context.js';
 
@@ -34,4 +33,3 @@ export interface Route<Q = unknown, B = unknown, A = unknown> {
 export const route = <Q = undefined, B = undefined, A = unknown>(row: Route<Q, B, A>): Route => row as unknown as Route;
 
 export const isText = (answer: Route['answer']): answer is 'text/plain' | 'application/json' => typeof answer === 'string';
-export type AnswerShape = z.ZodType;

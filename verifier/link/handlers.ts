@@ -4,9 +4,10 @@ import { Fault, fault } from '../../src/base/fault.js';
 import type { DeviceMessage, LinkBody } from '../../src/link.js';
 import { paymentHash } from '../../src/objects/intent.js';
 import { storedAnswer } from '../answer.js';
-import { freshId, freshSalt, type Verifier } from '../context.js';
+import { freshId, type Verifier } from '../context.js';
 import { decide } from '../decide.js';
 import { beginEnrolment, proveEnrolment } from '../enrol.js';
+import { leafDraft } from '../leaves.js';
 import { takePlatform } from '../platform.js';
 import type { Connection, Stage, StageName } from './connection.js';
 import { deliver } from './deliver.js';
@@ -57,13 +58,8 @@ const HANDLERS: { readonly [T in Type]: Row } = {
   }),
 
   refusal: on('refusal', ['proven'], async ({ v, connection, stage, body, id }) => {
-    await v.log.record({
-      eventId: freshId(v, 'evt'),
-      draft: {
-        kind: 'refused', v: 'ari-deposit-1', salt: freshSalt(v), chain: stage.deviceId, tsMs: v.now(), code: body.code, payment: paymentHash(body.intent), mandate: null,
-        carrier: null, ear: null, confirmation: null, decision: null, execution: null, receipt: null, subject: null,
-      },
-    }, v.now());
+    const draft = leafDraft(v, { kind: 'refused', chain: stage.deviceId, code: body.code, payment: paymentHash(body.intent) });
+    await v.log.record({ eventId: freshId(v, 'evt'), draft }, v.now());
     connection.send('ack', {}, id);
   }),
 

@@ -6,7 +6,7 @@ import type { LinkBody } from '../../../src/link.js';
 import { CARRIER_REQUEST, type CarrierRequest, type CarrierRules, rulesHash, USER_ORDER, type UserOrder } from '../../../src/objects/carrier.js';
 import { CONFIRMATION, type Confirmation } from '../../../src/objects/decision.js';
 import type { AgentClaims } from '../../../src/objects/claims.js';
-import type { PaymentEvidence, PlatformEvidence } from '../../../src/objects/evidence.js';
+import type { PlatformEvidence } from '../../../src/objects/evidence.js';
 import { type Intent, paymentHash } from '../../../src/objects/intent.js';
 import { CARRIER_INSTRUMENT, type Mandate, OPEN_PAYMENT_VCT } from '../../../src/objects/mandate.js';
 import { AGENT_MANIFEST } from '../../../src/objects/manifest.js';
@@ -143,7 +143,7 @@ export class TestPayer {
     };
     const range = { type: 'payment.amount_range' as const, currency: 'CNY', max: 50_000n };
     const instruments = { type: 'payment.allowed_payment_instruments' as const, allowed: [{ id: this.carrierId, type: CARRIER_INSTRUMENT }] };
-    return issueMandate(value, { vct: OPEN_PAYMENT_VCT, constraints: [range, instruments], cnf: { jwk: this.agent.jwk }, iat: nowS() - 10, exp: nowS() + 3600 }, this.user, randomBytes(16));
+    return issueMandate(value, { vct: OPEN_PAYMENT_VCT, constraints: [range, instruments], cnf: value.cnf, iat: nowS() - 10, exp: nowS() + 3600 }, this.user, randomBytes(16));
   }
 
   async giveMandate(changes: Partial<Mandate> = {}): Promise<string> {
@@ -160,14 +160,24 @@ export class TestPayer {
   }
 
   /** The message of one attempt, honestly made over a fresh nonce. */
-  async attempt(intent: Intent, { paymentId = freshId('pay'), attempt = 1, nonce, agent = claimsFor(this.manifest) }: { paymentId?: string; attempt?: number; nonce?: Sha256; agent?: AgentClaims } = {}): Promise<LinkBody<'payment'>> {
-    const over = nonce ?? (await this.paymentNonce());
-    const closed = { ...closedFor(intent), iat: nowS(), exp: nowS() + 60 };
-    const closedMandate = closeMandate({ mandateToken: this.mandate, closed, aud: ISSUER, nonce: over, iat: nowS() }, this.agent, randomBytes(16));
-    const { payment } = await this.device.pay(this.platform, {
+  async attempt(intent: Intent, { paymentId = freshId('pay'), attempt = 1, nonce, agent }: { paymentId?: string; attempt?: number; nonce?: Sha256; agent?: AgentClaims } = {}): Promise<LinkBody<'payment'>> {
+    const [message] = await this.attempts([intent], { nonce, agent });
+    return { ...message!, paymentId, attempt };
+  }
+
+  /** First attempts of several payments under one TPM signature. */
+  async attempts(intents: Intent[], { nonce, agent = claimsFor(this.manifest) }: { nonce?: Sha256 | undefined; agent?: AgentClaims | undefined } = {}): Promise<LinkBody<'payment'>[]> {
+    const closings = [];
+    for (const intent of intents) closings.push({ intent, ...this.close(intent, nonce ?? (await this.paymentNonce())) });
+    const evidences = await this.device.payAll(this.platform, closings.map(({ intent, over, closedMandate }) => ({
       nonce: over, aud: ISSUER, paymentSha256: paymentHash(intent), mandateSha256: mandateHash(this.mandate), closedSha256: closedHash(closedMandate), jkt: thumbprint(this.agent.jwk), agent,
-    });
-    return { paymentId, attempt, intent, mandate: this.mandate, closedMandate, evidence: payment satisfies PaymentEvidence, findings: [] };
+    })));
+    return closings.map(({ intent, closedMandate }, i) => ({ paymentId: freshId('pay'), attempt: 1, intent, mandate: this.mandate, closedMandate, evidence: evidences[i]!.payment, findings: [] }));
+  }
+
+  private close(intent: Intent, over: Sha256): { over: Sha256; closedMandate: string } {
+    const closed = { ...closedFor(intent), iat: nowS(), exp: nowS() + 60 };
+    return { over, closedMandate: closeMandate({ mandateToken: this.mandate, closed, aud: ISSUER, nonce: over, iat: nowS() }, this.agent, randomBytes(16)) };
   }
 
   async decision(message: LinkBody<'payment'>): Promise<LinkBody<'decision'>> {

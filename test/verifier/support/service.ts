@@ -47,10 +47,10 @@ export class TestService {
   readonly config: VerifierConfig;
   running!: RunningVerifier;
 
-  constructor({ rootPem = '', policy = {}, publishers = [] }: { rootPem?: string; policy?: Partial<Policy>; publishers?: Signer[] } = {}) {
+  constructor({ rootPem = '', policy = {}, publishers = [], files = {}, toml = '' }: { rootPem?: string; policy?: Partial<Policy>; publishers?: Signer[]; files?: Record<string, string>; toml?: string } = {}) {
     this.dir = mkdtempSync(join(tmpdir(), 'ari-verifier-'));
-    writeFileSync(join(this.dir, 'verifier.toml'), rootPem === '' ? TOML.replace('test_roots = ["test-root.pem"], ', '') : TOML);
-    writeFileSync(join(this.dir, 'test-root.pem'), rootPem);
+    writeFileSync(join(this.dir, 'verifier.toml'), (rootPem === '' ? TOML.replace('test_roots = ["test-root.pem"], ', '') : TOML) + toml);
+    for (const [name, text] of Object.entries({ ...files, 'test-root.pem': rootPem })) writeFileSync(join(this.dir, name), text, { mode: 0o600 });
     const keys = publishers.map(({ kid, jwk }) => published('publisher', 'publisher.example', kid, jwk));
     writeFileSync(join(this.dir, 'publishers.json'), stringify(trustFile, { keys, ariLogs: [] }));
     this.config = loadConfig(join(this.dir, 'verifier.toml'));
