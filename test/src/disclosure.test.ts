@@ -42,6 +42,7 @@ describe('disclosures (RFC 9901, 7.1)', () => {
     ['a member named ...', { _sd: [member('...', 1).digest] }, [member('...', 1).text]],
     ['a member named __proto__', { _sd: [member('__proto__', {}).digest] }, [member('__proto__', {}).text]],
     ['a member whose name is no text', { _sd: [member(7, 1).digest] }, [member(7, 1).text]],
+    ['digests that are a number', { _sd: 7 }, []],
     ['digests that are no list', { _sd: city.digest }, [city.text]],
     ['a salt that is no text', { a: [{ '...': sha256(disclosure([1, 1])) }] }, [disclosure([1, 1])]],
     ['a disclosure that is no list', { a: [{ '...': sha256(disclosure({ 0: 'salt', 1: 1, length: 2 })) }] }, [disclosure({ 0: 'salt', 1: 1, length: 2 })]],
