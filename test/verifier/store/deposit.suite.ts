@@ -25,8 +25,8 @@ export const depositSuite = (make: MakeDatabase) => describe('deposit chain', ()
   });
 
   it('commits leaves and checkpoint together, at most as many as asked', async () => {
-    for (const event of ['a', 'b', 'c']) await queue(event);
-    expect(await step(2)).toHaveLength(2);
+    for (const [event, after] of [['c', 0], ['a', 2], ['b', 1]] as const) await queue(event, 'a', NOW + after);
+    expect((await step(2)).map((one) => one.eventId), 'the oldest first').toEqual(['c', 'b']);
     const checkpoint = (await world.store.checkpoint())!;
     expect(checkpoint.size).toBe(2);
     expect(openCheckpoint(checkpoint.note, [logSigner(ORIGIN, Buffer.alloc(32, 7)).vkey]).size).toBe(2);

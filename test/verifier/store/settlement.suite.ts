@@ -51,6 +51,15 @@ export const settlementSuite = (make: MakeDatabase) => describe('settlement', ()
       expect(await world.store.executionToken('pay_b')).toBeNull();
     });
 
+    it('gives out no token for a leaf that no checkpoint covers', async () => {
+      await permit(world.store, { payment: 'a' });
+      await world.store.sequence(ORIGIN, 100, build);
+      const [lost] = world.db.sql('DELETE FROM checkpoints RETURNING size, root, note');
+      expect(await refusal(release(world.store, 'a'))).toBe('deposit.unavailable');
+      world.db.sql(`INSERT INTO checkpoints VALUES(${lost!['size']}, '${lost!['root']}', '${lost!['note']}') RETURNING size`);
+      expect(await release(world.store, 'a')).toBe('token tok_a');
+    });
+
     it('gives out no token for another reservation, a payment that is not permitted, or one whose money went back', async () => {
       await permit(world.store, { payment: 'a' });
       await world.store.decide(await decisionOf(world.store, 'deny', { payment: 'b' }));
@@ -130,9 +139,9 @@ export const settlementSuite = (make: MakeDatabase) => describe('settlement', ()
     });
 
     it('is not finished before it is started, nor for another payment', async () => {
-      await released('a');
+      for (const payment of ['a', 'b']) await released(payment);
       expect(await refusal(world.store.finishRedemption(finish('a')))).toBe('intake.not_found');
-      await start('a');
+      for (const payment of ['a', 'b']) await start(payment);
       expect(await refusal(world.store.finishRedemption(finish('a', { paymentId: 'pay_b' })))).toBe('intake.not_found');
     });
 
