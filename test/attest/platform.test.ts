@@ -82,6 +82,7 @@ describe('the key that signed', () => {
     const jwk = publicKey.export({ format: 'jwk' });
     const foreign = encode(Public, { ...templates.akP256, unique: { x: Buffer.from(jwk.x!, 'base64url'), y: Buffer.from(jwk.y!, 'base64url') } });
     expect(refusal({ device: device.known({ record: record({ akPublic: toB64u(foreign) }) }) })).toBe('device.record');
+    expect(refusal({ device: device.known({ record: record({ akPublic: toB64u(Buffer.from('no public area')) }) }) })).toBe('device.record');
     expect(refusal({ device: device.known({ record: record({ akPublic: toB64u(foreign), akName: nameOf(decode(Public, foreign)).toString('hex') }) }) })).toBe('quote.signature');
   });
 
@@ -184,6 +185,14 @@ describe('the clock of the TPM', () => {
     expect(refusal({ device: knownAt({ clock: now.clock + 1n }) })).toBe('clock.rewound');
     expect(refusal({ device: knownAt({ restartCount: now.restartCount + 1, clock: 0n }) })).toBe('clock.rewound');
     expect(refusal({ device: knownAt({ resetCount: now.resetCount + 1, restartCount: 0, clock: 0n }) })).toBe('clock.reset_decreased');
+  });
+
+  it('never falls for a refresh by a quote alone either', async () => {
+    const { head } = appraise().next!;
+    const evidence = { ...(await device.platform({ nonce, counter: false })), register: null };
+    const refresh = { evidence, log: device.delta(head.nextN), connection: false };
+    expect(refusal({ ...refresh, device: { ...knownAt({}), head, latest: head } })).toBe('accepted');
+    expect(refusal({ ...refresh, device: { ...knownAt({ clock: 1n << 60n }), head, latest: head } })).toBe('clock.rewound');
   });
 
   it('may fall with a reset: only the pair of counts must have risen', () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/bytes.js';
 import type { AttestKind } from '../../src/names.js';
@@ -125,7 +126,28 @@ describe('policy', () => {
   });
 });
 
+describe('certifications beside a newer quote', () => {
+  it('are not older than what is known: register and counter are each judged by their own clock', async () => {
+    await sleep(20);
+    const quote = { ...good.quote, ...(await device.quote(quoted('quote'))) };
+    const register = await device.certify('register', quoted('register'));
+    const { clock } = appraise({ evidence: { ...good, quote, register: null }, device: device.known({ head: appraise().next!.head }), log: device.delta(3), connection: false }).appraisal;
+    const known = device.known({ clock: { ...clockOf(appraise()), clock, ctr: null } });
+    expect(refusal({ evidence: { ...good, quote, counter: null }, device: known })).toBe('clock.rewound');
+    expect(refusal({ evidence: { ...good, quote, register }, device: known })).toBe('clock.rewound');
+    expect(refusal({ evidence: { ...good, quote, register, counter: null }, device: known })).toBe('accepted');
+  });
+});
+
 describe('a TPM that starts anew', () => {
+  it('does not lend a counter of the boot before to one of this', async () => {
+    await device.reboot('resume');
+    const [quote, register] = [{ ...good.quote, ...(await device.quote(quoted('quote'))) }, await device.certify('register', quoted('register'))];
+    expect(refusal({ evidence: { ...good, quote, register } })).toBe('clock.mismatch');
+    good = await device.platform({ nonce });
+    bench = platformBench(device, good);
+  });
+
   it('may be suspended: the register is kept, the restart count rises and the log goes on', async () => {
     const before = appraise();
     await device.reboot('resume');
