@@ -15,7 +15,7 @@ export function apiOf({ url, ca, bearer }: ApiOptions): Api {
   const call = (method: string, path: string, body?: Json): Promise<Json> => new Promise((resolve, reject) => {
     const target = new URL(path, url);
     const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) };
-    const options = { method, headers, timeout: DEADLINE_MS, ...(ca === undefined ? {} : { ca }) };
+    const options = { method, headers, timeout: DEADLINE_MS, agent: false as const, ...(ca === undefined ? {} : { ca }) };
     const request = target.protocol === 'https:' ? httpsRequest(target, options) : httpRequest(target, options);
     request.once('error', (cause) => reject(new Fault('link.offline', {}, cause)));
     request.once('timeout', () => request.destroy(new Error('timeout')));

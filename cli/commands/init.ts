@@ -3,8 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../daemon/config.js';
 import { ENROL_CODE_FILE } from '../../daemon/main.js';
-import { stringify } from '../../src/base/shape.js';
-import { decode } from '../../src/base/shape.js';
+import { decode, stringify } from '../../src/base/shape.js';
 import { trustFile } from '../../src/objects/trust.js';
 import { apiOf } from '../http.js';
 import { readFile } from '../keys.js';
@@ -48,7 +47,7 @@ async function run(options: InitOptions): Promise<void> {
   if (!existsSync(keysFile)) await fetchKeys(options.verifier, options.ca === undefined ? undefined : readFile(options.ca), keysFile);
   if (!existsSync(options.config)) {
     const agents = options.agent !== undefined && options.manifest !== undefined ? [{ id: options.agent, manifestFile: resolve(options.manifest), root: resolve(options.root ?? dirname(options.manifest)) }] : [];
-    writeFileSync(options.config, sidecarToml({ verifierUrl: options.verifier, channel: options.channel, socket: options.socket, stateDir: options.state, keysFile, caFile: options.ca && resolve(options.ca), agents }));
+    writeFileSync(options.config, sidecarToml({ verifierUrl: options.verifier, channel: options.channel, socket: resolve(options.socket), stateDir: resolve(options.state), keysFile, caFile: options.ca && resolve(options.ca), agents }));
   }
   const config = loadConfig(options.config);
   mkdirSync(config.state.dir, { recursive: true, mode: 0o700 });

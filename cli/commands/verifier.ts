@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { pino } from 'pino';
 import { initVerifier } from '../../verifier/init.js';
@@ -42,7 +42,7 @@ interface InitOptions { config: string; issuer: string; listen: string; testRoot
 function init(options: InitOptions): void {
   if (!existsSync(options.config)) {
     mkdirSync(dirname(options.config), { recursive: true });
-    writeFileSync(options.config, verifierToml({ issuer: options.issuer, listen: options.listen, testRoots: options.testRoot }), { mode: 0o644 });
+    writeFileSync(options.config, verifierToml({ issuer: options.issuer, listen: options.listen, testRoots: options.testRoot.map((file) => resolve(file)) }), { mode: 0o644 });
   }
   const config = loadConfig(options.config);
   initVerifier(config, options.allowSimulated ? { id: 'demo', allowSimulated: true } : {});
