@@ -47,7 +47,7 @@ const BODIES = {
   welcome: record({ deviceId: id('dev'), device: token(), aud: z.string(), nowMs: millis, simulated: z.boolean(), tier: z.enum(TIERS) }),
   policy: record({ policy: token() }),
   /** All valid mandates of this device with their carriers, and the public keys of the users who signed them: replaces what the device had. */
-  mandates: record({ mandates: z.array(record({ mandate: token(), carrier: token(), state: z.enum(['valid', 'suspended']) })).max(1024), userKeys: z.array(record({ kid: text(64), jwk: publicJwk })).max(1024) }),
+  mandates: record({ mandates: z.array(record({ mandate: token(), carrier: token(), state: z.enum(['valid', 'suspended']) })).max(1024), userKeys: z.array(record({ kid: text(64), userId: id('usr'), jwk: publicJwk })).max(1024) }),
   /** Decision with the parts of the bundle that only the verifier has. */
   decision: record({ paymentId: id('pay'), attempt: count, state: z.enum(PAYMENT_STATES), decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), authority: authorityState, confirmation: token().nullable(), leaf: z.string().max(65_535), proof }),
   execution: record({ paymentId: id('pay'), state: z.enum(PAYMENT_STATES), execution: token().nullable(), receipt: token().nullable(), leaf: z.string().max(65_535).nullable(), proof: proof.nullable() }),

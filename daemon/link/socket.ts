@@ -74,7 +74,7 @@ class Connection implements LinkSocket {
     let message: VerifierMessage;
     try {
       if (binary) throw fault('link.protocol', { what: 'a binary message' });
-      message = parse(verifierMessage as Shape<VerifierMessage>, data, 'message of the verifier');
+      message = parse(verifierMessage as Shape<VerifierMessage>, data, 'message of the verifier', { bytes: LINK_LIMITS.messageBytes });
     } catch (cause) {
       this.reason = new Fault('link.protocol', { what: (cause as Error).message }, cause);
       return this.socket.close(1002, 'protocol');

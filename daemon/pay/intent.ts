@@ -8,8 +8,8 @@ import type { ClosedPayment } from '../../src/objects/mandate.js';
 import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT } from '../../src/objects/mandate.js';
 import type { Sha256 } from '../../src/base/bytes.js';
 
-/** How long a request may wait for its user's confirmation, s. */
-const INTENT_LIFE_S = 600;
+/** Life of a request, s: the ten minutes a user has to confirm, and time to ask again after it. */
+const INTENT_LIFE_S = 900;
 
 /** Grade C: payee and amount are the agent's word. The carrier's payee list and the exact amount of the token bound what that word can do. */
 export function intentOf(request: PaymentRequest, carrierId: string | null, idempotencyKey: string, nowS: number, salt: Uint8Array): Intent {

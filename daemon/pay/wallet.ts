@@ -4,6 +4,7 @@ import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
 import type { PaymentRequest } from '../../src/objects/intent.js';
 import type { Mandate, OpenPayment } from '../../src/objects/mandate.js';
 import type { LinkBody } from '../../src/link.js';
+import { fault } from '../../src/base/fault.js';
 import { verifyKey } from '../../src/base/jws.js';
 import { openMandate } from '../../src/sdjwt/index.js';
 import type { Agent } from '../ports.js';
@@ -25,10 +26,13 @@ export class Wallet {
   /** Replaces what is held. A mandate that does not verify is left out and named in the log: it would be refused anyway. */
   replace({ mandates, userKeys }: LinkBody<'mandates'>): void {
     const users = new Map(userKeys.map(({ kid, jwk }) => [kid, verifyKey(jwk, kid)]));
+    const owners = new Map(userKeys.map(({ kid, userId }) => [kid, userId]));
     const find: KeyFinder = (role, kid) => (role === 'user' ? users.get(kid) : this.keys(role, kid));
     this.held = mandates.filter((m) => m.state === 'valid').flatMap(({ mandate, carrier }) => {
       try {
-        return [{ token: mandate, ...openMandate(mandate, find), carrier: open(CARRIER, carrier, find) }];
+        const opened = openMandate(mandate, find);
+        if (owners.get(opened.mandate.signer.kid) !== opened.mandate.value.sub) throw fault('mandate.signature');
+        return [{ token: mandate, ...opened, carrier: open(CARRIER, carrier, find) }];
       } catch (error) {
         this.log.warn({ error: (error as Error).message }, 'a mandate of the verifier does not verify');
         return [];

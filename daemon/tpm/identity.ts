@@ -59,7 +59,7 @@ export async function openIdentity(tpm: Tpm, stateDir: string, auths: HierarchyA
   const room = { tpm, path: join(stateDir, 'ak.json'), auths, log };
   const known = await readState(room.path, identityState);
   const found = known?.key ? await reload(room, known, known.key) : null;
-  if (known?.key && !found) log.warn({ code: 'tpm.identity_lost' }, 'the TPM no longer takes the attestation key: a new one is made, enrol this device again');
+  if (known?.key && !found) log.warn({ event: 'identity_lost' }, 'the TPM no longer takes the attestation key: a new one is made, enrol this device again');
   return found ?? create(room, known?.key === null ? known : null);
 }
 
@@ -116,7 +116,7 @@ async function persist({ tpm, auths, log }: Room, transient: { handle: number; n
     await tpm.run(EvictControl, { auth: hierarchy(RH.OWNER, auths.owner), objectHandle: transient }, { persistentHandle: handle });
   } catch (error) {
     if (!refusedAuth(error) && !answered(error, RC.NV_SPACE)) throw error;
-    log.info({ code: 'tpm.ak_transient' }, 'the attestation key cannot be made persistent: it is loaded at each start');
+    log.info({ event: 'ak_transient' }, 'the attestation key cannot be made persistent: it is loaded at each start');
     return transient.handle;
   }
   await tpm.flush(transient.handle);

@@ -46,7 +46,7 @@ export class AgentKeys {
     if (open) return open;
     const known = await readState(this.#pathOf(agentId), keyState);
     const scalar = known && (known.plain ?? (known.sealed && (await unseal(sealer, known.sealed))));
-    if (known && scalar === null) this.#log.warn({ code: 'tpm.key_lost', agent: agentId }, 'the TPM no longer opens the payment key: a new one is made, the user must sign new mandates');
+    if (known && scalar === null) this.#log.warn({ event: 'key_lost', agent: agentId }, 'the TPM no longer opens the payment key: a new one is made, the user must sign new mandates');
     const signer = known && scalar ? signerFromJwk({ ...known.jwk, d: scalar }) : await this.#make(agentId, sealer);
     if (known?.plain) await this.#write(agentId, signer.jwk, known.plain, sealer);
     this.#open.set(place, signer);

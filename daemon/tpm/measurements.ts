@@ -81,7 +81,7 @@ export class Measurements {
   }
 
   async #replace(register: Register, entries: readonly LogEntry[], what: string): Promise<void> {
-    this.#log.warn({ code: 'nv.register_replaced', entries: entries.length }, `the measurement register was made anew from the log: ${what}`);
+    this.#log.warn({ event: 'register_replaced', entries: entries.length }, `the measurement register was made anew from the log: ${what}`);
     await register.replace(entries.map(entryDigest));
   }
 
@@ -91,7 +91,7 @@ export class Measurements {
 
   /** The log of this boot is lost. A verifier that knows it takes no second one: the device is trusted again after its next boot. */
   async #abandon(register: Register): Promise<void> {
-    this.#log.warn({ code: 'nv.register_replaced', entries: 0 }, 'the measurement log of this boot is lost: restart the machine if the verifier refuses the new one');
+    this.#log.warn({ event: 'register_replaced', entries: 0 }, 'the measurement log of this boot is lost: restart the machine if the verifier refuses the new one');
     await register.index.redefine();
   }
 

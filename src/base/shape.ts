@@ -49,7 +49,7 @@ export function decode<T>(shape: Shape<T>, wire: unknown, what = 'message'): T {
 }
 
 /** Strict JSON text to value. */
-export const parse = <T>(shape: Shape<T>, text: string | Uint8Array, what?: string): T => decode(shape, parseJson(text), what);
+export const parse = <T>(shape: Shape<T>, text: string | Uint8Array, what?: string, limits: { bytes?: number } = {}): T => decode(shape, parseJson(text, limits), what);
 /** Value to canonical JSON text. */
 export const stringify = <T>(shape: Shape<T>, value: T): string => canonical(encode(shape, value));
 /** SHA-256 over the canonical wire form: `X_sha256` of data. */
