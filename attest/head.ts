@@ -2,7 +2,6 @@
  * The verifier's memory of a log: one append-only history per (device, epoch). Whoever holds the attestation key's authorisation can undefine the
  * register and write any history into it; only this memory stops that.
  */
-import type { Sha256 } from '../src/base/bytes.js';
 import { fault } from '../src/base/fault.js';
 import { stringify } from '../src/base/shape.js';
 import { type LogDelta, type LogEntry, logEntry } from '../src/objects/evidence.js';
@@ -40,7 +39,7 @@ export function extendHead(head: LogHead | null, delta: LogDelta): Extended {
 function beginEpoch({ epoch, from, entries }: LogDelta): Extended {
   if (from !== 0) throw fault('log.gap', { from, known: 0 });
   const anchor = readAnchor(entries[0]);
-  assertEpoch(epoch, entries[0]!);
+  if (epochOf(entries[0]!) !== epoch) throw fault('log.anchor', { what: 'its digest is not the name of the epoch' });
   const register = registers(entries, 0, REGISTER_ZERO).at(-1)!;
   const head = { epoch, nextN: entries.length, register, resetCount: anchor.resetCount, restartCount: anchor.restartCount };
   return { head, rows: entries.map(rowOf), anchor };
@@ -52,20 +51,12 @@ function continueEpoch(head: LogHead, { epoch, from, entries }: LogDelta): Exten
   if (from + entries.length < head.nextN) throw fault('log.truncated', { seen: from + entries.length, last: head.nextN });
   const known = entries.slice(0, head.nextN - from);
   known.forEach((entry, i) => readEntry(entry, from + i));
-  if (from === 0) assertSameHistory(head, known);
+  if (from === 0 && replay(known) !== head.register) throw fault('log.fork', { n: head.nextN - 1 });
   const fresh = entries.slice(known.length);
   const register = registers(fresh, head.nextN, head.register).at(-1) ?? head.register;
   return { head: { ...head, nextN: head.nextN + fresh.length, register }, rows: fresh.map((entry, i) => rowOf(entry, head.nextN + i)), anchor: null };
 }
 
-function assertSameHistory(head: LogHead, known: readonly LogEntry[]): void {
-  assertEpoch(head.epoch, known[0]!);
-  if (replay(known) !== head.register) throw fault('log.fork', { n: head.nextN - 1 });
-}
-
-function assertEpoch(epoch: Sha256, first: LogEntry): void {
-  if (epochOf(first) !== epoch) throw fault('log.anchor', { what: 'its digest is not the name of the epoch' });
-}
 
 /**
  * Whether the log belongs to the boot that the TPM certified. A reset clears the register, so an epoch cannot outlive one, and a new epoch needs

@@ -219,6 +219,11 @@ describe('the log of a payment', () => {
     expect(refusal(good, { device: { ...known, head: { ...known.head!, epoch: sha256('x') } } })).toBe('log.fork');
   });
 
+  it('is the only one of its boot: a payment cannot begin a second one', () => {
+    const whole = withPayment({ log: device.delta(0) });
+    expect(refusal({ ...whole, payment: { ...whole.payment, log: { ...whole.payment.log, entries: device.log.slice(0, 3) } } }, { device: { ...known, head: null } })).toBe('log.anchor');
+  });
+
   it('is the one that the register holds: redefined and rewritten with a clean history, it is refused (fork)', async () => {
     const honest = device.log;
     const clean = honest.slice(0, 1);
