@@ -1,0 +1,7 @@
+/** The boot event log of the firmware, and what a quote proves of it. */
+export { EV, typeName } from './events.js';
+export { BOOT_LIMITS, type BootEvent, type BootLog, parseBootLog } from './log.js';
+export { type PcrVerdict, type Pcrs, type Standing, compare, eventsOf, replay } from './replay.js';
+export { type Authority, type SecureBoot, type SecureBootReading, readSecureBoot } from './secureboot.js';
+export { type BootState, contradictions, readBoot } from './state.js';
+export { type CommandLine, type UkiSection } from './system.js';

@@ -1,0 +1,4 @@
+/** The IMA measurement list: what Linux measured of the files that it ran and read. */
+export { type ImaEntry, type ImaFormat, IMA_LIMITS, formatOf, parseIma } from './list.js';
+export { type Coverage, EXTENSIONS, type Extension, IMA_PCR, type ImaHead, coverage, extensionOf, imaStart, isHonest, replayIma } from './replay.js';
+export { type FileDigest, digestOf, pathOf } from './template.js';
