@@ -11,6 +11,7 @@ import { asFault } from '../src/base/fault.js';
 import { open } from '../src/objects/signed.js';
 import type { VerifierMessage } from '../src/link.js';
 import { DECISION, POLICY } from '../src/objects/decision.js';
+import { lower, TIERS } from '../src/names.js';
 import { BUILD, VERSION } from '../src/version.js';
 import { loadAgents } from './agents.js';
 import type { DaemonConfig } from './config.js';
@@ -147,7 +148,7 @@ function statusOf({ config, prover, session, wallet, book, agents }: Standing, k
   const payments: StatusView['payments'] = {};
   for (const { state } of book.all()) payments[state] = (payments[state] ?? 0) + 1;
   return {
-    version: VERSION, tier: session.welcome?.tier ?? prover.tier, reason: prover.reason ?? session.problem?.message ?? null,
+    version: VERSION, tier: lower(TIERS, session.welcome?.tier ?? prover.tier, prover.tier), reason: prover.reason ?? session.problem?.message ?? null,
     deviceId: session.welcome?.deviceId ?? null,
     verifier: { url: config.verifier.url, connected: session.state === 'ready' },
     tpm: { channel: config.tpm.channel, state: prover.fault ?? 'ready' },

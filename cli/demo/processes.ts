@@ -9,6 +9,10 @@ import { fault } from '../../src/base/fault.js';
 export const ARI = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../dist/cli/ari.js' : '../ari.js', import.meta.url));
 const KEPT = 200;
 
+/** None of them outlives this process. */
+const RUNNING = new Set<ChildProcess>();
+process.once('exit', () => { for (const child of RUNNING) child.kill('SIGKILL'); });
+
 export class Process {
   readonly name: string;
   private readonly child: ChildProcess;
@@ -23,7 +27,8 @@ export class Process {
     this.ended = new Promise((done) => this.child.once('close', () => done()).once('error', () => done()));
     createInterface({ input: this.child.stderr as NodeJS.ReadableStream }).on('line', (line) => { this.said.push(line); if (this.said.length > KEPT) this.said.shift(); });
     createInterface({ input: this.child.stdout as NodeJS.ReadableStream }).on('line', (line) => (this.readers.shift() ?? ((l) => this.lines.push(l)))(line));
-    process.once('exit', () => this.child.kill('SIGKILL'));
+    RUNNING.add(this.child);
+    void this.ended.then(() => RUNNING.delete(this.child));
   }
 
   get pid(): number { return this.child.pid ?? 0; }

@@ -35,6 +35,8 @@ export class Stage {
   readonly sidecarConfig: string;
   readonly keysFile: string;
   tpm!: Swtpm;
+  /** Where the sidecar finds the TPM, when that is not the TPM itself. */
+  channel: string | undefined;
   api!: Api;
   url!: string;
   user!: User;
@@ -72,9 +74,14 @@ export class Stage {
     const config = loadConfig(file);
     initVerifier(config, { id: 'demo', allowSimulated: true });
     await this.publishAgent(config.trust.publishers);
-    this.verifier = ari('verifier', 'verifier', 'serve', '-c', file, '--log-level', 'warn');
     this.url = `http://127.0.0.1:${port}`;
     this.api = apiOf({ url: this.url, bearer: (await readFile(config.api.adminTokenFile, 'utf8')).trim() });
+    await this.restartVerifier();
+  }
+
+  /** Starts the verifier on the store it has. */
+  async restartVerifier(): Promise<void> {
+    this.verifier = ari('verifier', 'verifier', 'serve', '-c', join(this.dir, 'verifier', 'verifier.toml'), '--log-level', 'warn');
     await this.verifier.until(() => this.api.get('/healthz').then(() => true));
   }
 
@@ -103,7 +110,7 @@ export class Stage {
     await mkdir(join(this.dir, 'state'), { recursive: true, mode: 0o700 });
     await writeFile(join(this.dir, 'state', 'enrol-code'), await enrolCode(this.api, this.user.userId), { mode: 0o600 });
     await writeFile(this.sidecarConfig, sidecarToml({
-      verifierUrl: this.url, channel: this.tpm.spec, socket: this.socket, stateDir: join(this.dir, 'state'), keysFile: this.keysFile,
+      verifierUrl: this.url, channel: this.channel ?? this.tpm.spec, socket: this.socket, stateDir: join(this.dir, 'state'), keysFile: this.keysFile,
       agents: [{ id: AGENT_ID, manifestFile: join(this.dir, 'manifest.jwt'), root: this.agentDir }],
     }));
     return this.restartSidecar();
@@ -127,7 +134,7 @@ export class Stage {
     this.carrierId = await putCarrier(this.api, this.user, {
       currency: 'CNY', agents: [AGENT_ID],
       rules: {
-        perPaymentMax: 20_000n, totalMax: 100_000n, windows: [{ period: 'P1D', max: 60_000n, count: 10 }], scenarios: ['gift.flowers'],
+        perPaymentMax: 20_000n, totalMax: 100_000n, windows: [{ period: 'P1D', max: 60_000n, count: 100 }], scenarios: ['gift.flowers'],
         payees: [{ id: 'florist', origin: 'https://flowers.example', scenario: 'gift.flowers' }], notBefore: now - 5, notAfter: now + 86_400,
         hours: { tz: 'UTC', from: '00:00', to: '24:00' }, levels: ['L2', 'L3', 'L4'], minTier: 'T2', confirmAbove: 15_000n, offline: null,
       },

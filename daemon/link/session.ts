@@ -3,7 +3,7 @@
  * not ready every payment is refused with link.offline, and nothing is queued: a payment proved late would be a payment nobody waits for.
  */
 import type { Sha256 } from '../../src/base/bytes.js';
-import { type Fault, asFault, fault } from '../../src/base/fault.js';
+import { type Fault, asFault, fault, faultTold } from '../../src/base/fault.js';
 import { type DeviceMessage, type LinkBody, type VerifierMessage } from '../../src/link.js';
 import { type Policy } from '../../src/objects/decision.js';
 import { platformHash } from '../../src/objects/evidence.js';
@@ -136,7 +136,7 @@ export class Session {
     const nonce = await Promise.race([this.nonces.next('platform', ANSWER_MS), socket.closed]);
     if (nonce === null) throw fault('link.timeout');
     if (typeof nonce !== 'string') throw nonce;
-    if (this.ports.prover.akName === null) throw fault('tpm.absent', { channel: this.ports.prover.reason ?? 'the configured channel' });
+    if (this.ports.prover.akName === null) throw faultTold(this.ports.prover.fault ?? 'tpm.absent', this.ports.prover.reason ?? 'there is no TPM');
     const code = this.ports.enrolCode();
     this.welcome = await (code === null ? this.prove(socket, nonce) : this.enrol(socket, code));
     this.state = 'ready';

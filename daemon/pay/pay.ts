@@ -41,6 +41,7 @@ export interface Ports {
 /** @throws Fault for what could not be put forward; a decision, also a denial, is the payment's state */
 export async function pay(asked: Asked, on: Ports): Promise<Payment> {
   const held = on.wallet.choose(asked.agent, asked.request, seconds(on));
+  if (!held) on.session.standing(); // which mandates there are is the verifier's to say: offline, nobody knows
   const payment = await take(asked, held, on);                                       // 1 ask
   if (!mayAttempt(payment)) return payment;
   if (!held) return refuse(payment, fault('mandate.unknown'), on);                   // 3 no mandate at all
