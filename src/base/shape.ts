@@ -3,9 +3,12 @@
  * Decoding is strict: unknown members, wrong lengths, non-canonical base64url and out-of-set words are refused with their path.
  */
 import { z } from 'zod';
-import { fromB64u, type Sha256 } from './bytes.js';
-import { canonical, hashJson, type Json, parseJson } from './json.js';
+import { fromB64u, type Sha256, sha256 } from './bytes.js';
+import { canonical, type Json, parseJson } from './json.js';
 import { Fault } from './fault.js';
+import { canonicalOf, declareRecord } from './writer.js';
+
+export { canonicalOf };
 
 type Fields = Record<string, z.ZodType>;
 type Flat<T> = { [K in keyof T]: T[K] } & {};
@@ -27,10 +30,12 @@ export function record<S extends Fields>(fields: S): Shape<Flat<z.output<z.ZodOb
   const toWire = new Map(Object.keys(fields).map((name) => [name, snake(name)]));
   const fromWire = new Map([...toWire].map(([camel, wire]) => [wire, camel]));
   const wire = z.strictObject(Object.fromEntries(Object.entries(fields).map(([name, field]) => [snake(name), field])));
-  return z.codec(wire, z.unknown(), {
+  const codec = z.codec(wire, z.unknown(), {
     decode: (value) => rename(value, fromWire),
     encode: (value) => rename(value as Record<string, unknown>, toWire) as never,
-  }) as never;
+  });
+  declareRecord(codec, Object.entries(fields).map(([name, field]) => [snake(name), name, field]));
+  return codec as never;
 }
 
 /** The wire form of a value: plain JSON data. A value that its own shape refuses is a bug, not a fault. */
@@ -53,7 +58,7 @@ export const parse = <T>(shape: Shape<T>, text: string | Uint8Array, what?: stri
 /** Value to canonical JSON text. */
 export const stringify = <T>(shape: Shape<T>, value: T): string => canonical(encode(shape, value));
 /** SHA-256 over the canonical wire form: `X_sha256` of data. */
-export const hashOf = <T>(shape: Shape<T>, value: T): Sha256 => hashJson(encode(shape, value));
+export const hashOf = <T>(shape: Shape<T>, value: T): Sha256 => sha256(canonicalOf(shape, value));
 
 /* The words that shapes are made of. */
 

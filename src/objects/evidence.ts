@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { type Sha256, digest } from '../base/bytes.js';
-import { type Of, type Shape, b64u, count, hashOf, hex, name, record, sha256Text, stringify, u64, url } from '../base/shape.js';
+import { type Of, type Shape, b64u, canonicalOf, count, hashOf, hex, name, record, sha256Text, u64, url } from '../base/shape.js';
 import { type AttestKind, NS } from '../names.js';
 import { agentClaims } from './claims.js';
 
@@ -82,7 +82,7 @@ export const platformHash = (value: PlatformEvidence): Sha256 => hashOf(platform
 export const evidenceHash = (value: Evidence): Sha256 => hashOf(evidence, value);
 
 /** RFC 6962 leaf hash of the canonical form of a binding. */
-export const bindingLeaf = <T>(shape: Shape<T>, value: T): Buffer => digest(Uint8Array.of(0), stringify(shape, value));
+export const bindingLeaf = <T>(shape: Shape<T>, value: T): Buffer => digest(Uint8Array.of(0), canonicalOf(shape, value));
 /** What the TPM is asked to sign about a root: SHA-256("ari-bind-1" 0x00 kind 0x00 root), 32 bytes. */
 export const qualifyingData = (kind: AttestKind, root: Uint8Array): Buffer => digest('ari-bind-1\0', kind, '\0', root);
 /** {@link qualifyingData} of a lone platform binding. */

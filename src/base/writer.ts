@@ -1,0 +1,64 @@
+/**
+ * Canonical JSON straight from a value: what `canonical(encode(shape, value))` gives, without building the wire form and checking it again. Derived once
+ * from each shape. Values that are hashed were decoded by their shape or made under its type; what is not of the shape's form all the same is a bug.
+ */
+import { z } from 'zod';
+import { canonical } from './jcs.js';
+
+type Write = (value: any) => string;
+/** Wire name, name in the program, schema. */
+export type Member = readonly [wire: string, name: string, field: z.ZodType];
+
+const records = new WeakMap<z.ZodType, readonly Member[]>();
+const writers = new WeakMap<z.ZodType, Write>();
+
+/** Makes the members of a record's codec known. */
+export const declareRecord = (codec: z.ZodType, members: readonly Member[]): void => { records.set(codec, members); };
+
+/** @throws TypeError for a missing or surplus member and what has no JSON form; ZodError where only zod knows the wire form */
+export function canonicalOf(shape: z.ZodType, value: unknown): string {
+  return writerOf(shape)(value);
+}
+
+function writerOf(shape: z.ZodType): Write {
+  const write = writers.get(shape) ?? derive(shape);
+  writers.set(shape, write);
+  return write;
+}
+
+/** Known are records and what is its own wire form; everything else, such as a union or a codec of one field, is encoded by zod. */
+function derive(shape: z.ZodType): Write {
+  const members = records.get(shape);
+  if (members !== undefined) return recordWriter(members);
+  const { def } = (shape as unknown as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case 'string': case 'number': case 'boolean': case 'literal': case 'enum': return canonical;
+    case 'array': return listWriter(writerOf(def.element as z.ZodType));
+    case 'record': return dictionaryWriter(writerOf(def.valueType as z.ZodType));
+    case 'nullable': return nullableWriter(writerOf(def.innerType as z.ZodType));
+    default: return (value) => canonical(z.encode(shape, value));
+  }
+}
+
+const listWriter = (write: Write): Write => (values: readonly unknown[]) => `[${values.map((each) => write(each)).join(',')}]`;
+const nullableWriter = (write: Write): Write => (value) => (value === null ? 'null' : write(value));
+
+const dictionaryWriter = (write: Write): Write => (value: Readonly<Record<string, unknown>>) =>
+  `{${Object.keys(value).sort().map((key) => `${canonical(key)}:${write(value[key])}`).join(',')}}`;
+
+/** Members in the order of RFC 8785, section 3.2.3. */
+function recordWriter(members: readonly Member[]): Write {
+  const parts = [...members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([wire, name, field]) =>
+    ({ name, begin: `${canonical(wire)}:`, write: writerOf(field), optional: field._zod.optout === 'optional' }));
+  const names = new Set(parts.map(({ name }) => name));
+  return (value: Readonly<Record<string, unknown>>) => {
+    for (const name in value) if (!names.has(name)) throw new TypeError(`${name} is no member of this record`);
+    let out = '';
+    for (const { name, begin, write, optional } of parts) {
+      const member = value[name];
+      if (member !== undefined) out += `${out === '' ? '{' : ','}${begin}${write(member)}`;
+      else if (!optional) throw new TypeError(`${name} is missing`);
+    }
+    return out === '' ? '{}' : `${out}}`;
+  };
+}
