@@ -5,6 +5,7 @@ import { daemon } from './daemon.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
 import { init } from './init.js';
+import { inspect } from './inspect.js';
 import { mandate } from './mandate.js';
 import { manifest } from './manifest.js';
 import { pay } from './pay.js';
@@ -13,4 +14,4 @@ import { user } from './user.js';
 import { verifier } from './verifier.js';
 import { verify } from './verify.js';
 
-export const commands: ((ari: Command) => void)[] = [demo, init, daemon, status, doctor, pay, manifest, user, mandate, carrier, verifier, verify];
+export const commands: ((ari: Command) => void)[] = [demo, init, daemon, status, doctor, pay, manifest, user, mandate, carrier, verifier, verify, inspect];
