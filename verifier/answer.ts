@@ -14,22 +14,23 @@ export interface Answer { readonly permitted: boolean; readonly eventId: string;
 
 export async function storedAnswer(v: Verifier, payment: PaymentRow, attempt: AttemptRow): Promise<Answer> {
   const { value } = open(DECISION, attempt.decision, v.trust.keys);
+  const authority = parse(authorityState, attempt.stateJson);
   const [carrier, confirmation, policy] = await Promise.all([
-    payment.carrierId === null ? null : v.store.carrier(payment.carrierId), v.store.confirmation(payment.paymentId), v.store.policy(value.policy.sha256),
+    authority.carrier && v.store.carrierRev(authority.carrier.carrierId, authority.carrier.rev), v.store.confirmation(payment.paymentId), v.store.policy(value.policy.sha256),
   ]);
   return {
     permitted: attempt.decisionKind === 'permit',
     eventId: decisionEvent(attempt.decision, attempt.decidedMs),
     body: {
       paymentId: payment.paymentId, attempt: attempt.n, state: payment.state, decision: attempt.decision, ear: attempt.ear,
-      carrier: named(carrier?.token, value.inputs.carrierSha256), confirmation: named(confirmation?.token, value.inputs.confirmationSha256),
-      policy: policy ?? v.trust.policy().token, authority: parse(authorityState, attempt.stateJson),
+      carrier: named(carrier, value.inputs.carrierSha256), confirmation: named(confirmation?.token ?? null, value.inputs.confirmationSha256),
+      policy: policy ?? v.trust.policy().token, authority,
     },
   };
 }
 
-/** A token, if it is still the one that the decision was made on. */
-const named = (token: string | undefined, sha256: string | null): string | null => (token !== undefined && tokenHash(token) === sha256 ? token : null);
+/** A token, if it is the one that the decision was made on. */
+const named = (token: string | null, sha256: string | null): string | null => (token !== null && tokenHash(token) === sha256 ? token : null);
 
 /** The decision with its proof: waits until the leaf is deposited. @throws Fault deposit.unavailable */
 export async function decisionBody(v: Verifier, { eventId, body }: Answer): Promise<LinkBody<'decision'>> {

@@ -320,6 +320,21 @@ describe('freezing and revoking', () => {
   });
 });
 
+describe('a payment asked for again after the carrier was revised', () => {
+  it('is answered with the carrier that it was decided on, so that its bundle still verifies', async () => {
+    await payer.giveMandate();
+    const message = await payer.attempt(payer.intent());
+    const first = await payer.decision(message);
+    await payer.link.next('execution');
+    await payer.service.post('/v1/delegation/carriers', { request: payer.carrierRequest({ rev: 2 }) });
+    expect((await balance()).token).not.toBe(first.carrier);
+    const asked = await payer.link.ask('settle_query', { paymentId: message.paymentId });
+    const again = asked.body as LinkBody<'decision'>;
+    expect(again.carrier).toBe(first.carrier);
+    expect((await offline(message, again, await payer.link.next('execution'))).broken).toBeNull();
+  });
+});
+
 describe('the deposit chain afterwards', () => {
   it('holds one unbroken chain for the carrier, and a proof for each of its leaves', async () => {
     const leaves = await store.chain(payer.carrierId);

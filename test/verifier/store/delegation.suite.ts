@@ -53,6 +53,7 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
     await world.store.putCarrier(carrierInput('crr_1', { rev: 2, totalMax: 2000n, token: 'second' }));
     expect(await world.store.carrier('crr_1')).toMatchObject({ rev: 2, totalMax: 2000n, token: 'second', stateSeq: before.stateSeq + 1 });
     expect(await refusal(world.store.putCarrier(carrierInput('crr_1', { rev: 2 })))).toBe('store.conflict');
+    expect(await Promise.all([1, 2, 3].map((rev) => world.store.carrierRev('crr_1', rev))), 'each revision stays').toEqual([before.token, 'second', null]);
     expect((await world.store.carriersOf('usr_1')).map((row) => row.carrierId)).toEqual(['crr_1']);
   });
 
