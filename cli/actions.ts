@@ -16,6 +16,7 @@ import { seal } from '../src/objects/signed.js';
 import { trustFile } from '../src/objects/trust.js';
 import { issueMandate } from '../src/sdjwt/index.js';
 import type { Api } from './http.js';
+import { word } from './output.js';
 
 type Members = Record<string, Json>;
 const members = (value: Json): Members => value as Members;
@@ -27,13 +28,13 @@ const ORDER_LIFE_S = 300;
 export interface User { userId: string; key: Signer }
 
 export async function createUser(api: Api, key: Signer, kind: 'person' | 'organisation' = 'person'): Promise<User> {
-  const userId = String(members(await api.post('/v1/delegation/users', { kind }))['user_id']);
+  const userId = word(members(await api.post('/v1/delegation/users', { kind }))['user_id']);
   await api.post(`/v1/delegation/users/${userId}/keys`, { jwk: key.jwk });
   return { userId, key };
 }
 
 /** A one-time code with which a device enrols for a user. */
-export const enrolCode = async (api: Api, userId: string, reEnrol = false): Promise<string> => String(members(await api.post('/v1/trust/enrol-codes', { user_id: userId, re_enrol: reEnrol }))['code']);
+export const enrolCode = async (api: Api, userId: string, reEnrol = false): Promise<string> => word(members(await api.post('/v1/trust/enrol-codes', { user_id: userId, re_enrol: reEnrol }))['code']);
 
 export const putPayee = (api: Api, payee: { payeeId: string; origin: string | null; scenario: string; settleAccount: string }): Promise<Json> =>
   api.post('/v1/commerce/payees', { payee_id: payee.payeeId, origin: payee.origin, scenario: payee.scenario, settle_account: payee.settleAccount });
@@ -52,13 +53,13 @@ export const fundCarrier = (api: Api, carrierId: string, amount: bigint, eventId
 export const showCarrier = async (api: Api, carrierId: string): Promise<Members> => members(await api.get(`/v1/delegation/carriers/${carrierId}`));
 
 /** The carrier's content. Its signature is the verifier's to check: whoever signs a mandate for it trusts that verifier. */
-export const carrierOf = (view: Members): Carrier => parse(CARRIER.shape, Buffer.from(String(view['carrier']).split('.')[1] ?? '', 'base64url'), 'carrier');
+export const carrierOf = (view: Members): Carrier => parse(CARRIER.shape, Buffer.from(word(view['carrier']).split('.')[1] ?? '', 'base64url'), 'carrier');
 
 /** Freezes, thaws or revokes a carrier, mandate or device. @returns its state after that */
 export async function order(api: Api, user: User, action: 'freeze' | 'thaw' | 'revoke', subject: string): Promise<string> {
   const iat = nowS();
   const token = seal(USER_ORDER, { jti: fresh('evt'), sub: user.userId, iat, exp: iat + ORDER_LIFE_S, action, subject }, user.key);
-  return String(members(await api.post('/v1/delegation/orders', { order: token }))['state']);
+  return word(members(await api.post('/v1/delegation/orders', { order: token }))['state']);
 }
 
 export interface MandateTerms {
@@ -77,7 +78,7 @@ export interface MandateTerms {
 
 const AGENT_VIEW = (value: Json): { version: string; manifestSha256: string; jwk: PublicJwk } => {
   const { version, manifest_sha256: manifestSha256, jwk } = members(value);
-  return { version: String(version), manifestSha256: String(manifestSha256), jwk: decode(publicJwk, jwk) };
+  return { version: word(version), manifestSha256: word(manifestSha256), jwk: decode(publicJwk, jwk) };
 };
 
 /** Signs and registers a mandate for the agent version that the device runs now. @returns the mandate's id */
@@ -88,7 +89,7 @@ export async function createMandate(api: Api, user: User, terms: MandateTerms): 
   const agent = AGENT_VIEW(found);
   const carrier = carrierOf(await showCarrier(api, terms.carrierId));
   const token = signMandate(user, terms, agent, carrier);
-  return String(members(await api.post('/v1/delegation/mandates', { device_id: terms.deviceId, mandate: token }))['mandate_id']);
+  return word(members(await api.post('/v1/delegation/mandates', { device_id: terms.deviceId, mandate: token }))['mandate_id']);
 }
 
 function signMandate(user: User, terms: MandateTerms, agent: ReturnType<typeof AGENT_VIEW>, carrier: Carrier): string {

@@ -39,6 +39,6 @@ export function apiOf({ url, ca, bearer }: ApiOptions): Api {
 function answer(status: number, body: Json): Json {
   if (status < 400) return body;
   const { code, detail } = (typeof body === 'object' && body !== null && !Array.isArray(body) ? body : {}) as { code?: unknown; detail?: unknown };
-  if (typeof code === 'string' && isCode(code)) throw faultTold(code, String(detail ?? code));
+  if (typeof code === 'string' && isCode(code)) throw faultTold(code, typeof detail === 'string' ? detail : code);
   throw new Fault('link.protocol', { what: `HTTP status ${status} without a known code` });
 }

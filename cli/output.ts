@@ -14,6 +14,9 @@ export function show(result: Json, options: { json?: boolean | undefined }, asTe
   process.stdout.write(`${options.json ? JSON.stringify(result) : asText()}\n`);
 }
 
+/** A member of a JSON answer as a word of a line. */
+export const word = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value) ?? '');
+
 /** Two columns, the first as wide as its longest word. */
 export function table(rows: [string, string][]): string {
   const width = Math.max(0, ...rows.map(([left]) => left.length));

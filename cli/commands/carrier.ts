@@ -4,7 +4,7 @@ import type { CarrierRules } from '../../src/objects/carrier.js';
 import { fault } from '../../src/base/fault.js';
 import { format } from '../../src/money.js';
 import { carrierOf, fundCarrier, order, putCarrier, showCarrier } from '../actions.js';
-import { paint, show, table } from '../output.js';
+import { paint, show, table, word } from '../output.js';
 import { adminApi, apiOption, caOption, duration, keyOption, list, minorUnits, type Remote, tokenOption, userOf, userOption } from './options.js';
 
 interface OpenOptions extends Remote { user: string; key: string; currency: string; perPayment: string; total: string; payee: string[]; level: string[]; minTier: string; confirmAbove: string; agent: string[]; valid: string; json?: boolean }
@@ -73,7 +73,7 @@ export const carrier = (ari: Command): void => {
       const { currency, rules } = carrierOf(view);
       const amount = (minor: unknown): string => format({ amount: BigInt(minor as number), currency });
       show(view, options, () => table([
-        ['state', view['state'] === 'active' ? paint('green', 'active') : paint('red', String(view['state']))],
+        ['state', view['state'] === 'active' ? paint('green', 'active') : paint('red', word(view['state']))],
         ['available', amount(view['available'])], ['reserved', amount(view['reserved'])], ['spent', `${amount(view['spent'])} of ${amount(view['total_max'])}`],
         ['one payment', `at most ${format({ amount: rules.perPaymentMax, currency })}; the user confirms from ${format({ amount: rules.confirmAbove, currency })}`],
         ['payees', rules.payees.map(({ id, scenario }) => `${id} (${scenario})`).join(', ') || 'none'],

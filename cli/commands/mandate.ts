@@ -3,7 +3,7 @@ import { LEVELS, type Level } from '../../src/names.js';
 import { fault } from '../../src/base/fault.js';
 import type { Json } from '../../src/base/json.js';
 import { createMandate, order } from '../actions.js';
-import { paint, show, table } from '../output.js';
+import { paint, show, table, word } from '../output.js';
 import { adminApi, apiOption, caOption, duration, keyOption, list, minorUnits, type Remote, tokenOption, userOf, userOption } from './options.js';
 
 interface CreateOptions extends Remote { user: string; key: string; device: string; agent: string; carrier: string; level: string; summary: string; max: string; payee: string[]; task?: string; payments?: string; valid: string; json?: boolean }
@@ -46,7 +46,7 @@ export const mandate = (ari: Command): void => {
     .option('--json', 'print one JSON object')
     .action(async (options: Remote & { device: string; json?: boolean }) => {
       const view = await adminApi(options).get(`/v1/delegation/mandates?device_id=${encodeURIComponent(options.device)}`) as { mandates: Record<string, Json>[] };
-      show(view as unknown as Json, options, () => table(view.mandates.map((row) => [String(row['mandate_id']), `${row['state'] === 'valid' ? paint('green', 'valid') : paint('red', String(row['state']))}  ${String(row['level'])}  ${String(row['agent_id'])}  used ${String(row['uses'])}`])) || 'none');
+      show(view as unknown as Json, options, () => table(view.mandates.map((row) => [word(row['mandate_id']), `${row['state'] === 'valid' ? paint('green', 'valid') : paint('red', word(row['state']))}  ${word(row['level'])}  ${word(row['agent_id'])}  used ${word(row['uses'])}`])) || 'none');
     });
   group.command('revoke <MANDATE>')
     .summary('end a mandate')

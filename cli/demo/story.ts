@@ -6,6 +6,7 @@ import { parse } from '../../src/base/shape.js';
 import { bundle } from '../../src/objects/bundle.js';
 import { parseTrust } from '../../src/objects/trust.js';
 import { confirmPayment, paymentIntent } from '../actions.js';
+import { word } from '../output.js';
 import { replay } from './replay.js';
 import type { Answer, Stage } from './stage.js';
 
@@ -26,7 +27,7 @@ async function said(on: Telling, file: string, { body, bundle: text }: Answer): 
   }
   const ms = Object.entries((payment['ms'] ?? {}) as Record<string, string>).map(([stage, time]) => `${stage} ${Number(time).toFixed(1)}`).join(', ');
   const code = (payment['code'] ?? body['code'] ?? null) as string | null;
-  return plain(String(payment['state'] ?? 'refused'), `${String(payment['message'] ?? body['detail'] ?? `settled at tier ${String(payment['tier'])}`)}${ms ? `  [ms: ${ms}]` : ''}`, code);
+  return plain(word(payment['state'] ?? 'refused'), `${word(payment['message'] ?? body['detail'] ?? `settled at tier ${word(payment['tier'])}`)}${ms ? `  [ms: ${ms}]` : ''}`, code);
 }
 
 const order = (name: string, tells: string, expected: string, code: string | null, what: { key: string; amount: number; payee?: string }): Step => ({
@@ -61,7 +62,7 @@ const PAYMENTS: Step[] = [
     run: async (on) => {
       on.l2 = await on.stage.signMandate({ level: 'L2', taskId: 'birthday', summary: 'flowers that I confirm myself', maxPayments: 1 });
       const answer = await on.stage.order({ key: 'ask-me', amount: 9_900, mandateId: on.l2 });
-      on.pending = String(answer.body['payment_id']);
+      on.pending = word(answer.body['payment_id']);
       return said(on, 'ask-me-1', answer);
     } },
   { name: 'confirmed', tells: 'The user looks at what the verifier holds and signs consent. The agent asks again: a new attempt, measured and proven anew.', expected: 'settled', code: null,
