@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'tpm2/test/**/*.test.ts'],
     exclude: ['test/vectors/**', 'node_modules/**', 'dist/**'],
+    globalSetup: './test/support/setup.ts',
     testTimeout: 20_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { asFault } from '../../src/base/fault.js';
-import { ensureSwtpm } from '../demo/packages.js';
+import { ensurePackages, SWTPM } from '../demo/packages.js';
 import { Stage } from '../demo/stage.js';
 import { type Outcome, type Step, STORY, type Telling } from '../demo/story.js';
 import { paint } from '../output.js';
@@ -40,7 +40,7 @@ async function tellAll(on: Telling, say: (text: string) => void): Promise<{ step
 async function run(options: { bundles?: string; json?: boolean }): Promise<void> {
   const say = (text: string): void => void process[options.json ? 'stderr' : 'stdout'].write(options.json ? '' : `${text}\n`);
   say(paint('bold', 'ari-sidecar: may this agent pay? A story with a software TPM, a verifier, a sidecar and an agent, each a process of its own.'));
-  ensureSwtpm((text) => process.stderr.write(`${text}\n`));
+  ensurePackages(SWTPM, (text) => process.stderr.write(`${text}\n`));
   const bundles = options.bundles ?? await mkdtemp(join(tmpdir(), 'ari-bundles-'));
   await mkdir(bundles, { recursive: true });
   const stage = await Stage.open();

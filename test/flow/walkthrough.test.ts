@@ -1,5 +1,5 @@
 /** The walk-through of the README, run as it stands by a shell, with a software TPM where the text says $TPM. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ beforeAll(async () => {
   await bootFirmware(tpm.spec);
 }, 30_000);
 afterAll(async () => {
-  if (shell?.pid !== undefined) spawnSync('pkill', ['-KILL', '-g', String(shell.pid)]);
+  if (shell?.pid !== undefined && shell.exitCode === null) process.kill(-shell.pid, 'SIGKILL');
   await tpm.stop();
   await rm(dir, { recursive: true, force: true });
 });
