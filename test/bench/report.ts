@@ -37,8 +37,10 @@ const describe = ({ cores, cpu, memoryGB, node, platform }: Machine): string => 
 export function document(sections: readonly Section[], machine: Machine): string {
   const parts = sections.map(({ name, title, about, rows }) => `## ${title}\n${about}\n(\`npm run bench -- --only ${name}\`)\n\n${table(rows)}`);
   return `# Performance
-Written by \`npm run bench\`; do not edit. Times depend on the machine, so what counts is the ratio: both sides of a row were measured in turn, in the same run, and the ratio is the first value to the second.
-For times and memory less is better, for rates (per second) more.
+Written by \`npm run bench\`; do not edit. Times depend on the machine, so what counts is the ratio: both sides of a row were measured in turn, in the same run, and the ratio is the first
+value to the second.
+For times and memory less is better, for rates (per second) more. Where both sides were measured in many rounds the ratio is the median over the rounds, which a busy machine moves less than the
+two medians themselves.
 
 Measured on ${describe(machine)}. Medians unless said otherwise.
 
