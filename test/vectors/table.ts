@@ -27,6 +27,15 @@ export function tableOf(outcomes: readonly Outcome[]): string {
   const all = [['foreign data', 'run', 'agree', 'disagree', 'skipped'], ...rows];
   const width = (i: number): number => Math.max(...all.map((row) => row[i]!.length));
   const lines = all.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(width(0)) : cell.padStart(width(i)))).join('  '));
-  const reasons = outcomes.filter(({ outcome }) => outcome !== 'agree').map(({ category, id, outcome, why }) => `  ${outcome} ${category} ${id}: ${why}`);
-  return ['', ...lines, ...(reasons.length > 0 ? ['', ...reasons] : [])].join('\n');
+  return ['', ...lines, ...reasonsOf(outcomes)].join('\n');
+}
+
+/** Each reason once, with how many it is for and the first of them. */
+function reasonsOf(outcomes: readonly Outcome[]): string[] {
+  const groups = new Map<string, string[]>();
+  for (const { category, id, outcome, why } of outcomes.filter((each) => each.outcome !== 'agree')) {
+    const key = `${outcome.padEnd(8)}  ${category}: ${why}`;
+    groups.set(key, [...(groups.get(key) ?? []), id]);
+  }
+  return groups.size === 0 ? [] : ['', ...[...groups].sort().map(([key, ids]) => `${key}  [${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ` and ${ids.length - 3} more` : ''}]`)];
 }

@@ -3,7 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { HASH_SIZE, type HashAlg } from './structures/index.js';
 import { handleBytes } from './handles.js';
 
-/** KDFa, Part 1 section 11.4.10.2 (SP 800-108, counter mode, HMAC). `label` without its terminating zero; `bits` a multiple of 8. */
+/** KDFa, Part 1 section 11.4.10.2 (SP 800-108, counter mode, HMAC). `label` without its terminating zero. */
 export function kdfA(hash: HashAlg, key: Uint8Array, label: string, contextU: Uint8Array, contextV: Uint8Array, bits: number): Buffer {
   const fixed = Buffer.concat([Buffer.from(`${label}\0`), contextU, contextV, handleBytes(bits)]);
   return expand(bits, (counter) => createHmac(hash, key).update(counter).update(fixed).digest());
@@ -15,11 +15,14 @@ export function kdfE(hash: HashAlg, z: Uint8Array, use: string, partyU: Uint8Arr
   return expand(bits, (counter) => createHash(hash).update(counter).update(fixed).digest());
 }
 
+/** A number of bits that fills no whole byte clears the most significant bits of the first (11.4.10.2). */
 function expand(bits: number, block: (counter: Buffer) => Buffer): Buffer {
-  if (bits % 8 !== 0) throw new RangeError(`${bits} bits are no whole bytes`);
+  const size = Math.ceil(bits / 8);
   let out: Buffer = Buffer.alloc(0);
-  for (let counter = 1; out.length < bits / 8; counter++) out = Buffer.concat([out, block(handleBytes(counter))]);
-  return out.subarray(0, bits / 8);
+  for (let counter = 1; out.length < size; counter++) out = Buffer.concat([out, block(handleBytes(counter))]);
+  out = out.subarray(0, size);
+  out[0]! &= 0xff >> (size * 8 - bits);
+  return out;
 }
 
 /** Size in bits of a hash's digest. */

@@ -48,11 +48,11 @@ describe('makeCredential refuses', () => {
 });
 
 describe('key derivation', () => {
-  it('KDFa gives whole bytes of the asked length, and the counter matters', () => {
+  it('KDFa gives the asked length, with the bits above it cleared, and the counter matters', () => {
     const out = kdfA('sha256', Buffer.from('key'), 'LABEL', Buffer.of(1), Buffer.of(2), 512);
     expect(out).toHaveLength(64);
     expect(out.subarray(0, 32).equals(out.subarray(32))).toBe(false);
-    expect(() => kdfA('sha256', Buffer.alloc(0), 'X', Buffer.alloc(0), Buffer.alloc(0), 12)).toThrow(RangeError);
+    expect(kdfA('sha256', Buffer.alloc(0), 'X', Buffer.alloc(0), Buffer.alloc(0), 12)[0]! >> 4).toBe(0);
   });
   it('KDFe is the hash of counter, z, use and parties', () => {
     expect(kdfE('sha256', Buffer.alloc(32), 'IDENTITY', Buffer.alloc(32), Buffer.alloc(32), 256)).toHaveLength(32);
