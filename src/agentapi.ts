@@ -30,6 +30,8 @@ export const paymentView = record({
   payee,
   attempt: count,
   tier: z.enum(TIERS).nullable(),
+  /** The execution token: what the payee captures with, when it does that itself. */
+  execution: token().nullable(),
   receipt: token().nullable(),
   confirmUrl: url.nullable(),
   ms: stageTimes,

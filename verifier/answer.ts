@@ -38,10 +38,10 @@ export async function decisionBody(v: Verifier, { eventId, body }: Answer): Prom
   return { ...body, leaf: stored.leaf, proof };
 }
 
-/** How a permitted payment ended. */
+/** How a permitted payment ended, or that its payee has to capture it. */
 export async function executionBody(v: Verifier, paymentId: string, { execution, receipt, deposited }: Settled): Promise<LinkBody<'execution'>> {
   const state = (await v.store.payment(paymentId))?.state ?? 'outcome_unknown';
-  return { paymentId, state, execution, receipt, leaf: deposited.stored.leaf, proof: deposited.proof };
+  return { paymentId, state, execution, receipt, leaf: deposited?.stored.leaf ?? null, proof: deposited?.proof ?? null };
 }
 
 /** A permitted payment whose end is not known yet: never to be paid again, to be asked for. */

@@ -15,7 +15,7 @@ import { leafDraft } from './leaves.js';
 import type { DecideInput, DeviceRow, LeafDraft } from './store/verbs.js';
 
 const DECISION_LIFE_S = 120;
-/** A reservation outlives decision and token, so that no token stands without its money. */
+/** A reservation outlives decision and token, so that no token stands without its money, and lasts until the payee may no longer capture. */
 const RESERVATION_MS = 600_000;
 
 /** A ruling on inputs that may have moved meanwhile; the store says whether they have. */
@@ -66,7 +66,7 @@ function reservationOf(v: Verifier, { asked, inputs: { state, mandate }, ruling,
   if (ruling.decision !== 'permit' || !state.carrier || !mandate) return null;
   const { carrierId, rev, stateSeq } = state.carrier;
   const { jti, task } = mandate.mandate.value;
-  return { reservationId: freshId(v, 'rsv'), carrierId, rev, stateSeq, amount: asked.intent.amount.amount, mandateId: jti, maxPayments: maxPayments(ruling.level, task.maxPayments), expiresMs: nowMs + RESERVATION_MS };
+  return { reservationId: freshId(v, 'rsv'), carrierId, rev, stateSeq, amount: asked.intent.amount.amount, mandateId: jti, maxPayments: maxPayments(ruling.level, task.maxPayments), expiresMs: Math.max(nowMs + RESERVATION_MS, (asked.intent.captureUntil ?? 0) * 1000) };
 }
 
 /** The state of the payment and the kind of its leaf. */

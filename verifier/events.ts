@@ -8,5 +8,6 @@ const eventId = (atMs: number, ...what: string[]): string => newId('evt', atMs, 
 export const decisionEvent = (decisionToken: string, decidedMs: number): string => eventId(decidedMs, 'decision', tokenHash(decisionToken));
 /** `atMs`: when the execution token was issued. */
 export const resultEvent = (jti: string, atMs: number): string => eventId(atMs, 'result', jti);
+export const refundEvent = (refundId: string): string => eventId(0, 'refund', refundId);
 /** What a user signed: the token's own hash names the event, so one token makes one event. */
 export const orderEvent = (tokenSha256: string, iatS: number): string => eventId(iatS * 1000, 'order', tokenSha256);

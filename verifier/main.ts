@@ -17,6 +17,7 @@ import { serveLink } from './link/server.js';
 import { DepositLog } from './log.js';
 import { Nonces } from './nonces.js';
 import { ledgerRail, type Rail } from './rail.js';
+import { resumeRefunds } from './refunds.js';
 import { Settlement } from './settle.js';
 import { openStore } from './store/store.js';
 import type { Store } from './store/verbs.js';
@@ -49,7 +50,7 @@ export async function startVerifier(config: VerifierConfig, deps: VerifierDeps =
   try {
     const v = await verifierOf(config, store, deps);
     await v.log.assertOwn();
-    await v.settlement.resume();
+    await resume(v);
     return await serve(v, files, deps.limits ?? CONNECTION_LIMITS);
   } catch (error) {
     await store.close();
@@ -77,11 +78,17 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   return v;
 }
 
+/** Payments and refunds that are still open. */
+async function resume(v: Verifier): Promise<void> {
+  await v.settlement.resume();
+  await resumeRefunds(v);
+}
+
 async function serve(v: Verifier, files: ServerFiles, limits: ConnectionLimits): Promise<RunningVerifier> {
   const app = apiServer(v, ROUTES, files);
   const link = serveLink(v, app.server, dispatch, limits);
   await app.listen(v.config.listen);
-  const resuming = setInterval(() => void v.settlement.resume().catch((err: unknown) => v.logger.error({ err }, 'resume failed')), RESUME_MS);
+  const resuming = setInterval(() => void resume(v).catch((err: unknown) => v.logger.error({ err }, 'resume failed')), RESUME_MS);
   const { address, family, port } = app.server.address() as AddressInfo;
   const host = family === 'IPv6' ? `[${address}]` : address;
   return {

@@ -4,6 +4,7 @@ import { sha256 } from '../src/base/bytes.js';
 import { USER_ORDER, type UserOrder } from '../src/objects/carrier.js';
 import type { Verified } from '../src/objects/signed.js';
 import type { Verifier } from './context.js';
+import { dispute } from './disputes.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
@@ -11,7 +12,7 @@ import { openByUser } from './users.js';
 
 type Kind = 'carrier' | 'mandate' | 'device';
 const KINDS: Record<string, Kind> = { crr: 'carrier', mnd: 'mandate', dev: 'device' };
-const STATES: Record<Kind, Record<UserOrder['action'], string>> = {
+const STATES: Record<Kind, Partial<Record<UserOrder['action'], string>>> = {
   carrier: { freeze: 'frozen', thaw: 'active', revoke: 'revoked' },
   mandate: { freeze: 'suspended', thaw: 'valid', revoke: 'revoked' },
   device: { freeze: 'suspended', thaw: 'enrolled', revoke: 'revoked' },
@@ -47,11 +48,12 @@ async function spend(v: Verifier, { value }: Verified<UserOrder>): Promise<void>
 export async function obey(v: Verifier, token: string): Promise<{ subject: string; state: string }> {
   const order = await openByUser(v, USER_ORDER, token);
   const { subject, action, sub, iat } = order.value;
-  const kind = KINDS[subject.slice(0, 3)] ?? 'carrier';
+  const kind = KINDS[subject.slice(0, 3)];
+  const state = kind && STATES[kind][action];
+  if (kind === undefined || state === undefined) return dispute(v, order);
   const standing = await standingOf(v, kind, subject);
   if (standing?.userId !== sub) throw fault('intake.not_found', { what: subject });
   await spend(v, order);
-  const state = STATES[kind][action];
   const draft = leafDraft(v, { kind: action === 'thaw' ? 'rules_changed' : 'revoked', chain: standing.chain, subject: order.sha256 });
   const moved = await v.store.setState({ subject, kind, state, leaf: { eventId: orderEvent(order.sha256, iat), draft }, nowMs: v.now() });
   if (!moved) throw fault('store.conflict', { what: `a state of ${subject} that does not lead to ${state}` });

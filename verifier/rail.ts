@@ -1,9 +1,12 @@
-/** Where money leaves a carrier: one port per kind of settlement. */
+/** Where money leaves a carrier and where it comes back: one port per kind of settlement. */
 import type { Money } from '../src/money.js';
 import type { Payee } from '../src/objects/intent.js';
 
-/** `jti` of the execution token is the idempotency key at the rail. */
-export interface RailOrder { readonly jti: string; readonly paymentId: string; readonly amount: Money; readonly payee: Payee; readonly account: string }
+/**
+ * `id` is the idempotency key at the rail: the `jti` of the execution token for a payment, the refund's id for a refund, in which the payee's account
+ * gives back what it was paid.
+ */
+export interface RailOrder { readonly kind: 'payment' | 'refund'; readonly id: string; readonly paymentId: string; readonly amount: Money; readonly payee: Payee; readonly account: string }
 export type RailAnswer =
   | { readonly outcome: 'settled'; readonly reference: string | null }
   | { readonly outcome: 'declined' }

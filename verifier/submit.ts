@@ -45,7 +45,7 @@ export async function submitMandate(v: Verifier, deviceId: string, token: string
 }
 
 /** The user to whom a payment belongs. */
-async function payer(v: Verifier, payment: PaymentRow): Promise<string | null> {
+export async function payer(v: Verifier, payment: PaymentRow): Promise<string | null> {
   const mandate = payment.mandateId === null ? null : await v.store.mandate(payment.mandateId);
   return mandate?.userId ?? null;
 }

@@ -23,6 +23,7 @@ export function executionDecision({ execution, decision, bundle: { intent }, pay
     'the amount': [value.amount.amount, intent.amount.amount],
     'the currency': [value.amount.currency, intent.amount.currency],
     'the bound': [value.bound, intent.bound],
+    'the end of capture': [value.captureUntil, intent.captureUntil],
     'the key of the agent': [value.cnf.jkt, evidence().payment.binding.jkt],
   });
   claim(decided.iat - 5 <= value.iat && value.iat < decided.exp + 5 && value.exp - value.iat <= TOKEN_LIFE_S, 'the token does not belong to the time of the decision');

@@ -51,7 +51,7 @@ export const isOpen = (state: PaymentState): boolean => OPEN.includes(state);
 
 export const viewOf = (p: Payment): PaymentView => ({
   paymentId: p.paymentId, state: p.state, decision: p.decision, code: p.code, message: p.message, amount: p.intent.amount, payee: p.intent.payee,
-  attempt: p.attempt, tier: p.tier, receipt: p.result?.receipt ?? null, confirmUrl: null, ms: p.ms,
+  attempt: p.attempt, tier: p.tier, execution: p.result?.execution ?? null, receipt: p.result?.receipt ?? null, confirmUrl: null, ms: p.ms,
 });
 
 type Listener = (event: AgentEvent) => void;
@@ -108,9 +108,10 @@ export class Book {
     return p;
   }
 
-  /** Waits until a payment is no longer open, at most so long. */
+  /** Waits until a payment is no longer open, or the verifier has said all it can say now, at most so long. */
   async settled(p: Payment, deadlineMs: number): Promise<boolean> {
-    if (!isOpen(p.state)) return true;
+    const isOver = (): boolean => !isOpen(p.state) || p.result !== null;
+    if (isOver()) return true;
     return new Promise((resolve) => {
       const wakers = this.waiting.get(p.paymentId) ?? new Set();
       this.waiting.set(p.paymentId, wakers);
@@ -120,7 +121,7 @@ export class Book {
         if (wakers.size === 0) this.waiting.delete(p.paymentId);
         resolve(over);
       };
-      const wake = (): void => { if (!isOpen(p.state)) end(true); };
+      const wake = (): void => { if (isOver()) end(true); };
       const timer = setTimeout(() => end(false), deadlineMs);
       wakers.add(wake);
     });

@@ -86,4 +86,8 @@ export const ABOVE_CONFIRM = rule('carrier.confirm_above', ['carrier'], (facts) 
   return confirm(finding('decision.above_confirm', { amount, above }));
 });
 
-export const CARRIER_RULES = [...STANDING, ...WHOM, ...HOW_MUCH];
+/** Money is held for a payee no longer than the rules live that hold it. */
+const HOLD = rule('carrier.hold', ['carrier'], ({ carrier: { exp, rules }, intent: { captureUntil } }) =>
+  (captureUntil === null || captureUntil <= Math.min(exp, rules.notAfter) ? null : deny(finding('carrier.hold'))));
+
+export const CARRIER_RULES = [...STANDING, ...WHOM, ...HOW_MUCH, HOLD];

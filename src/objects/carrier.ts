@@ -56,8 +56,8 @@ export const carrierRequest = record({ jti: id('crr'), sub: id('usr'), iat: seco
 export type CarrierRequest = Of<typeof carrierRequest>;
 export const CARRIER_REQUEST = signedKind('ari-carrier-request+jwt', 'user', carrierRequest);
 
-/** An instruction of the user about something that exists: freeze, thaw or revoke a carrier, revoke a mandate or a device. */
-export const userOrder = record({ jti: z.string().min(1).max(64), sub: id('usr'), iat: seconds, exp: seconds, action: z.enum(['freeze', 'thaw', 'revoke']), subject: z.string().regex(/^(?:crr|mnd|dev)_[0-9A-Z]{26}$/) });
+/** An instruction of the user about something that exists: freeze, thaw or revoke a carrier, a mandate or a device; dispute a payment. */
+export const userOrder = record({ jti: z.string().min(1).max(64), sub: id('usr'), iat: seconds, exp: seconds, action: z.enum(['freeze', 'thaw', 'revoke', 'dispute']), subject: z.string().regex(/^(?:crr|mnd|dev|pay)_[0-9A-Z]{26}$/) });
 export type UserOrder = Of<typeof userOrder>;
 export const USER_ORDER = signedKind('ari-order+jwt', 'user', userOrder);
 

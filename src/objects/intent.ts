@@ -23,6 +23,8 @@ export const intent = record({
   taskId: name().nullable(),
   /** Null when the device has no mandate to pay with: such a request is refused, and deposited as refused. */
   carrierId: id('crr').nullable(),
+  /** Until when the payee may capture what is reserved; null: it is paid at once. */
+  captureUntil: seconds.nullable(),
   idempotencyKey: text(255),
   expiresAt: seconds,
 });
@@ -31,10 +33,15 @@ export type Intent = Of<typeof intent>;
 /** `payment_sha256`. */
 export const paymentHash = (value: Intent): Sha256 => hashOf(intent, value);
 
-/** The native request of an agent, `POST /v1/payments`. Amount in minor units. */
+/**
+ * The native request of an agent, `POST /v1/payments`. Amount in minor units. With `bound: "max"` or `capture_until` (a hotel, a watched price) nothing is
+ * paid at once: the payee captures with the execution token, up to the amount, until then.
+ */
 export const paymentRequest = record({
   payee: record({ id: name(256), origin: url.nullable().default(null), name: text().nullable().default(null) }),
   amount: money,
+  bound: z.enum(BOUNDS).default('exact'),
+  captureUntil: seconds.nullable().default(null),
   scenario: name().nullable().default(null),
   order: record({ ref: text(), terms: z.json().default(null) }),
   taskId: name().nullable().default(null),

@@ -18,6 +18,8 @@ export const executionToken = record({
   payee,
   amount: money,
   bound: z.enum(BOUNDS),
+  /** When it may be captured after its own life: the settlement role accepted it within that life, and holds the money until then. */
+  captureUntil: seconds.nullable(),
   paymentId: id('pay'),
   paymentSha256: sha256Text,
   decisionSha256: sha256Text,
@@ -45,6 +47,26 @@ export const receipt = record({
 });
 export type Receipt = Of<typeof receipt>;
 export const RECEIPT = signedKind('ari-receipt+jwt', 'settlement', receipt);
+
+/** Money that came back to the carrier. Of a kind of its own: the receipt of a refund must never pass for one of a payment. */
+export const refund = record({
+  iss: url,
+  iat: seconds,
+  jti: id('rcp'),
+  refundId: id('evt'),
+  paymentId: id('pay'),
+  pspConfirmationId: text().nullable(),
+  /** The receipt of what is given back. */
+  receiptSha256: sha256Text,
+  executionSha256: sha256Text,
+  amount: money,
+  refundedAt: seconds,
+});
+export type Refund = Of<typeof refund>;
+export const REFUND = signedKind('ari-refund+jwt', 'settlement', refund);
+
+/** True when the payee captures the money itself, by the token, instead of being paid at once. */
+export const heldForPayee = ({ bound, captureUntil }: Pick<ExecutionToken, 'bound' | 'captureUntil'>): boolean => bound === 'max' || captureUntil !== null;
 
 export const offlineAllowance = record({
   iss: url, jti: text(64), iat: seconds, exp: seconds, carrierId: id('crr'), akName: name(128),

@@ -10,7 +10,7 @@ import { intent } from '../../src/objects/intent.js';
 import { decisionLeaf, resultLeaf } from '../../src/objects/leaf.js';
 import { closedPayment, keyBinding, mandate, openPayment } from '../../src/objects/mandate.js';
 import { agentManifest } from '../../src/objects/manifest.js';
-import { executionToken, receipt } from '../../src/objects/settlement.js';
+import { executionToken, receipt, refund } from '../../src/objects/settlement.js';
 
 /** The objects of one payment in the order in which they are made (DESIGN section 4). None may name a later one. */
 export const OBJECTS: Readonly<Record<string, readonly z.ZodType[]>> = {
@@ -34,7 +34,7 @@ export const OBJECTS: Readonly<Record<string, readonly z.ZodType[]>> = {
   decision: [decision],
   'decision leaf': [decisionLeaf],
   execution: [executionToken],
-  receipt: [receipt],
+  receipt: [receipt, refund],
   'result leaf': [resultLeaf],
 };
 
@@ -44,7 +44,7 @@ export const MEMBERS: Readonly<Record<string, string | null>> = {
   payment_sha256: 'intent', agent_sha256: 'claims', platform_sha256: 'platform', log_epoch: 'log', epoch: 'log', ari_evidence: 'evidence', ear_sha256: 'ear',
   carrier_sha256: 'carrier', confirmation_sha256: 'confirmation', state_sha256: 'state', policy: 'policy', decision_sha256: 'decision', execution_sha256: 'execution', proof: 'decision leaf',
   /* leaves */
-  payment: 'intent', mandate: 'mandate', carrier: 'carrier', ear: 'ear', confirmation: 'confirmation', decision: 'decision', execution: 'execution', receipt: 'receipt', prev: null,
+  payment: 'intent', mandate: 'mandate', carrier: 'carrier', ear: 'ear', confirmation: 'confirmation', decision: 'decision', execution: 'execution', receipt: 'receipt', prev: null, subject: null, receipt_sha256: null,
   /* not ours */
   nonce: null, jkt: null, x: null, y: null, '...': null, sha256: null, terms_sha256: null, body_sha256: null, text_sha256: null, conditional_transaction_id: null, transaction_id: null, namespaces: null, path: null,
 };

@@ -149,7 +149,7 @@ function settle(making: Making, { intent, paymentSha256, mandateSha256, closedSh
   const leaf = leafText(making.change('leaf', { kind, ...chained, seq: 4, prev: hash('earlier'), tsMs: NOW_MS + 3, code: decision.value.code, ...hashes, execution: null, receipt: null } as DepositLeaf));
   if (decision.value.decision !== 'permit') return { execution: null, receipt: null, leaves: [leaf] };
   const execution = making.sign(EXECUTION_TOKEN, 'carrier', making.change('execution', {
-    iss: OWNERS.carrier, aud: OWNERS.settlement, jti: `tok_${ulid(1)}`, iat: NOW, exp: NOW + 120, carrierId: intent.carrierId ?? '', reservationId: `rsv_${ulid(1)}`, payee: intent.payee, amount: intent.amount, bound: intent.bound,
+    iss: OWNERS.carrier, aud: OWNERS.settlement, jti: `tok_${ulid(1)}`, iat: NOW, exp: NOW + 120, carrierId: intent.carrierId ?? '', reservationId: `rsv_${ulid(1)}`, payee: intent.payee, amount: intent.amount, bound: intent.bound, captureUntil: intent.captureUntil,
     paymentId: PAYMENT, paymentSha256, decisionSha256: decision.sha256, closedSha256, cnf: { jkt: binding.jkt }, proof: deposit([...EARLIER, leaf], 2),
   }));
   const receipt = making.sign(RECEIPT, 'settlement', making.change('receipt', {

@@ -11,7 +11,7 @@ import { type Intent, paymentHash } from '../../src/objects/intent.js';
 import type { DecisionLeaf, EventLeaf, ResultLeaf } from '../../src/objects/leaf.js';
 import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT, type ClosedPayment, type Mandate, OPEN_PAYMENT_VCT, type OpenPayment } from '../../src/objects/mandate.js';
 import type { AgentManifest } from '../../src/objects/manifest.js';
-import type { ExecutionToken, OfflineAllowance, Receipt } from '../../src/objects/settlement.js';
+import type { ExecutionToken, OfflineAllowance, Receipt, Refund } from '../../src/objects/settlement.js';
 import { closeMandate, issueMandate } from '../../src/sdjwt/index.js';
 import { AGENT, SIGNERS } from './keys.js';
 
@@ -76,7 +76,7 @@ export const openPayment: OpenPayment = {
 export const intent: Intent = {
   v: 'ari-intent-1', salt, protocol: 'native', payee: { id: 'merchant_1', origin: 'https://flowers.example', name: 'Demo Flowers' }, amount: { amount: 9900n, currency: 'CNY' },
   bound: 'exact', grade: 'C', scenario: 'gift.flowers', order: { ref: 'order-1', termsSha256: digestOf('terms') }, request: null, taskId: 'task-1', carrierId: ids.carrier,
-  idempotencyKey: 'key-1', expiresAt: NOW + 300,
+  captureUntil: null, idempotencyKey: 'key-1', expiresAt: NOW + 300,
 };
 
 /** The closed payment that belongs to an intent. */
@@ -137,11 +137,14 @@ export const confirmation: Confirmation = {
   jti: ids.confirmation, sub: ids.user, iat: NOW - 10, exp: NOW + 300, paymentId: ids.payment, paymentSha256: paymentHash(intent), termsSha256: intent.order.termsSha256, amount: intent.amount, payee: intent.payee,
 };
 export const execution: ExecutionToken = {
-  iss: 'https://carrier.example', aud: 'https://settlement.example', jti: ids.token, iat: NOW, exp: NOW + 120, carrierId: ids.carrier, reservationId: ids.reservation, payee: intent.payee, amount: intent.amount, bound: 'exact',
+  iss: 'https://carrier.example', aud: 'https://settlement.example', jti: ids.token, iat: NOW, exp: NOW + 120, carrierId: ids.carrier, reservationId: ids.reservation, payee: intent.payee, amount: intent.amount, bound: 'exact', captureUntil: null,
   paymentId: ids.payment, paymentSha256: binding.paymentSha256, decisionSha256: digestOf('decision'), closedSha256: binding.closedSha256, cnf: { jkt: thumbprint(AGENT.jwk) }, proof: 'c2sp.org/tlog-proof@v1\n',
 };
 export const receipt: Receipt = {
   iss: 'https://settlement.example', iat: NOW, jti: ids.receipt, status: 'Success', reference: binding.closedSha256, paymentId: ids.payment, pspConfirmationId: 'psp-1', error: null, executionSha256: digestOf('execution'), amount: intent.amount, settledAt: NOW,
+};
+export const refund: Refund = {
+  iss: 'https://settlement.example', iat: NOW, jti: ids.receipt, refundId: `evt_${ULID}`, paymentId: ids.payment, pspConfirmationId: 'psp-2', receiptSha256: digestOf('receipt'), executionSha256: digestOf('execution'), amount: intent.amount, refundedAt: NOW,
 };
 export const offline: OfflineAllowance = { iss: 'https://carrier.example', jti: 'offline-1', iat: NOW, exp: NOW + 3600, carrierId: ids.carrier, akName: hex(34), maxCount: 3, maxTotal: 5000n, perPaymentMax: 2000n, payees: ['merchant_1'], ctrBase: 7n };
 

@@ -65,7 +65,7 @@ export const mandateOf = (manifestSha256: string, rulesSha256: string): Unsigned
 export const openOf = (): OpenPayment => ({ vct: OPEN_PAYMENT_VCT, constraints: [{ type: 'payment.amount_range', currency: 'CNY', max: 20_000n }], cnf: { jwk: AGENT_KEY.jwk }, iat: NOW - 800, exp: NOW + 3600 });
 export const intentOf = (): Intent => ({
   v: 'ari-intent-1', salt: toB64u(salt(2)), protocol: 'native', payee: { id: 'merchant_1', origin: 'https://flowers.example', name: 'Demo Flowers' }, amount: { amount: 9900n, currency: 'CNY' }, bound: 'exact',
-  grade: 'C', scenario: null, order: { ref: 'order-1', termsSha256: hash('terms') }, request: null, taskId: 'task-1', carrierId: `crr_${ulid(1)}`, idempotencyKey: 'key-1', expiresAt: NOW + 600,
+  grade: 'C', scenario: null, order: { ref: 'order-1', termsSha256: hash('terms') }, request: null, taskId: 'task-1', carrierId: `crr_${ulid(1)}`, captureUntil: null, idempotencyKey: 'key-1', expiresAt: NOW + 600,
 });
 export const closedOf = ({ payee, amount, order, carrierId }: Intent, paymentSha256: string): ClosedPayment => ({
   vct: CLOSED_PAYMENT_VCT, transactionId: order.termsSha256, payee: { id: payee.id, name: payee.name ?? payee.id, ...(payee.origin === null ? {} : { website: payee.origin }) }, paymentAmount: amount,

@@ -71,6 +71,16 @@ export const DELEGATION: readonly Route[] = [
     },
   }),
   route({
+    method: 'POST', path: '/v1/delegation/carriers/:carrierId/return', authority: 'admin', summary: 'Moves available money of a carrier back to the main account of its user. The same event_id moves money once.',
+    body: record({ eventId: text(64), amount: minor }), answer: carrierView,
+    async handle(v, { params: { carrierId = '' }, body: { eventId, amount } }) {
+      await v.store.returnFunds({ eventId, carrierId, amount, nowMs: v.now() });
+      const row = await v.store.carrier(carrierId);
+      if (!row) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
+      return viewOf(row);
+    },
+  }),
+  route({
     method: 'POST', path: '/v1/delegation/orders', authority: 'signed', summary: 'Freezes, thaws or revokes a carrier, mandate or device, as its user orders.',
     body: record({ order: token() }), answer: record({ subject: text(64), state: text(32) }),
     handle: (v, { body: { order } }) => obey(v, order),

@@ -1,23 +1,30 @@
 /** /v1/payment: payments as decided, and the consent that some of them wait for. */
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
-import { count, id, millis, parse, record, sha256Text, token } from '../../src/base/shape.js';
+import { count, id, millis, parse, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { type Code, isCode } from '../../src/codes.js';
+import { readLeaf } from '../../src/deposit/chain.js';
+import { minor } from '../../src/money.js';
 import { DECISIONS, PAYMENT_STATES } from '../../src/names.js';
 import { intent } from '../../src/objects/intent.js';
 import type { Verifier } from '../context.js';
-import type { PaymentRow } from '../store/verbs.js';
+import { refund } from '../refunds.js';
+import type { PaymentRow, RefundRow } from '../store/verbs.js';
+import { obey } from '../orders.js';
 import { submitConfirmation } from '../submit.js';
 import { route, type Route } from './route.js';
 
 const code = z.string().refine(isCode).nullable() as z.ZodType<Code | null, string | null>;
 const attemptView = record({ n: count, decision: z.enum(DECISIONS), decidedMs: millis, token: token() });
-const paymentView = record({ paymentId: id('pay'), deviceId: id('dev'), state: z.enum(PAYMENT_STATES), code, createdMs: millis, paymentSha256: sha256Text, intent, attempts: z.array(attemptView), receipt: token().nullable() });
+const refundView = record({ refundId: id('evt'), amount: minor, state: z.enum(['started', 'settled', 'failed']), refund: token().nullable() });
+const refundOf = ({ refundId, amount, state, receipt }: RefundRow) => ({ refundId, amount, state, refund: receipt });
+const paymentView = record({ paymentId: id('pay'), deviceId: id('dev'), state: z.enum(PAYMENT_STATES), code, createdMs: millis, paymentSha256: sha256Text, intent, attempts: z.array(attemptView), receipt: token().nullable(), refunds: z.array(refundView), disputes: count });
 
 async function viewOf(v: Verifier, { paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: text }: PaymentRow) {
-  const [attempts, receipt] = await Promise.all([v.store.attempts(paymentId), v.store.receipt(paymentId)]);
+  const [attempts, receipt, refunds, leaves] = await Promise.all([v.store.attempts(paymentId), v.store.receipt(paymentId), v.store.refunds(paymentId), v.store.leavesOfPayment(paymentSha256)]);
   return {
-    paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: parse(intent, text), receipt,
+    paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: parse(intent, text), receipt, refunds: refunds.map(refundOf),
+    disputes: leaves.filter(({ leaf }) => readLeaf(leaf).kind === 'disputed').length,
     attempts: attempts.map(({ n, decisionKind, decidedMs, decision }) => ({ n, decision: decisionKind, decidedMs, token: decision })),
   };
 }
@@ -46,5 +53,23 @@ export const PAYMENT: readonly Route[] = [
     method: 'POST', path: '/v1/payment/payments/:paymentId/confirmations', authority: 'signed', summary: 'The consent of the user to exactly this payment; the device then makes a new attempt.', status: 201,
     body: record({ token: token() }), answer: record({ confirmationId: id('cnf') }),
     handle: async (v, { params: { paymentId = '' }, body }) => ({ confirmationId: await submitConfirmation(v, paymentId, body.token) }),
+  }),
+  route({
+    method: 'POST', path: '/v1/payment/redemptions', authority: 'signed', summary: 'Captures a payment with its execution token: the exact amount, or for bound max any amount up to it; once.',
+    body: record({ token: token(), amount: minor }), answer: record({ paymentId: id('pay'), state: z.enum(PAYMENT_STATES), receipt: token().nullable() }),
+    async handle(v, { body }) {
+      const { paymentId, receipt } = await v.settlement.capture(body.token, body.amount);
+      return { paymentId, receipt, state: (await v.store.payment(paymentId))?.state ?? 'outcome_unknown' };
+    },
+  }),
+  route({
+    method: 'POST', path: '/v1/payment/payments/:paymentId/refunds', authority: 'admin', summary: 'Gives back a part of what was captured, or all of it, to the carrier. The same refund_id gives back once.', status: 201,
+    body: record({ refundId: id('evt'), amount: minor }), answer: refundView,
+    handle: async (v, { params: { paymentId = '' }, body }) => refundOf(await refund(v, { paymentId, ...body })),
+  }),
+  route({
+    method: 'POST', path: '/v1/payment/disputes', authority: 'signed', summary: 'Records that the user disputes a settled payment.', status: 201,
+    body: record({ order: token() }), answer: record({ subject: id('pay'), state: text(32) }),
+    handle: (v, { body: { order } }) => obey(v, order),
   }),
 ];

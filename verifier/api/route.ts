@@ -7,7 +7,7 @@ import type { Verifier } from '../context.js';
 
 /**
  * Who may call a route. `public`: anyone. `admin`: the operator, by the bearer token of `[api] admin_token_file`. `signed`: anyone who brings a body
- * that a user signed; the signature is the authority, and the handler verifies it before anything else.
+ * that a user or the carrier issuer signed; the signature is the authority, and the handler verifies it before anything else.
  */
 export const AUTHORITIES = ['public', 'admin', 'signed'] as const;
 export type Authority = (typeof AUTHORITIES)[number];

@@ -33,11 +33,25 @@ async function fundCarrier(tx: Tx, { eventId, carrierId, amount, nowMs }: Parame
   const carrier = await tx.updateTable('carriers').set((eb) => ({ state_seq: eb('state_seq', '+', 1n) })).where('carrier_id', '=', carrierId).where('state', 'in', ['active', 'frozen'])
     .returning(['user_id', 'currency']).executeTakeFirst();
   if (!carrier) throw fault('intake.not_found', { what: `open carrier ${carrierId}` });
+  if (await tx.selectFrom('transfers').select('leg').where('event_id', '=', `fund:${eventId}`).executeTakeFirst()) return;
   const main = mainOf(carrier.user_id, carrier.currency);
-  await transfer(tx, `fund:${eventId}`, [{ from: outside(carrier.currency), to: main, amount }, { from: main, to: availableOf(carrierId, carrier.currency), amount }], nowMs);
+  const { balance } = await tx.selectFrom('accounts').select('balance').where('account_id', '=', main.id).executeTakeFirstOrThrow();
+  const lacking = amount > balance ? amount - balance : 0n;
+  await transfer(tx, `fund:${eventId}`, [{ from: main, to: availableOf(carrierId, carrier.currency), amount }, { from: outside(carrier.currency), to: main, amount: lacking }], nowMs);
 }
 
-type Verbs = 'addManifest' | 'manifest' | 'putCarrier' | 'fundCarrier' | 'carrier' | 'carriersOf' | 'carrierRev' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
+/** Money that is reserved stays: it may still be captured. */
+async function returnFunds(tx: Tx, { eventId, carrierId, amount, nowMs }: Parameters<Store['returnFunds']>[0]): Promise<void> {
+  const carrier = await tx.updateTable('carriers').set((eb) => ({ state_seq: eb('state_seq', '+', 1n) })).where('carrier_id', '=', carrierId).returning(['user_id', 'currency']).executeTakeFirst();
+  if (!carrier) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
+  const available = availableOf(carrierId, carrier.currency);
+  const known = await tx.selectFrom('transfers').select('amount').where('event_id', '=', `return:${eventId}`).executeTakeFirst();
+  const { balance } = await tx.selectFrom('accounts').select('balance').where('account_id', '=', available.id).executeTakeFirstOrThrow();
+  if (!known && amount > balance) throw fault('carrier.funds', { amount, left: balance });
+  await transfer(tx, `return:${eventId}`, [{ from: available, to: mainOf(carrier.user_id, carrier.currency), amount }], nowMs);
+}
+
+type Verbs = 'addManifest' | 'manifest' | 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
 
 export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
   addManifest: ({ manifestSha256, agentId, version, token }) => db.write((tx) => addOnce(tx, 'manifests', { manifest_sha256: manifestSha256 }, { agent_id: agentId, version, token })),
@@ -49,6 +63,7 @@ export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
 
   putCarrier: (input) => db.write((tx) => putCarrier(tx, input)),
   fundCarrier: (input) => db.write((tx) => fundCarrier(tx, input)),
+  returnFunds: (input) => db.write((tx) => returnFunds(tx, input)),
   carrier: (carrierId) => db.read((tx) => readCarrier(tx, carrierId)),
   carriersOf: (userId) => db.read((tx) => readCarriersOf(tx, userId)),
 

@@ -75,7 +75,8 @@ CREATE TABLE reservations(reservation_id TEXT PRIMARY KEY, payment_id TEXT NOT N
   captured BIGINT NOT NULL DEFAULT 0, released BIGINT NOT NULL DEFAULT 0, expires_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL, CHECK(captured>=0 AND released>=0 AND captured+released<=amount));
 CREATE INDEX reservations_window ON reservations(carrier_id, created_ms);
 CREATE INDEX reservations_open ON reservations(expires_ms) WHERE captured=0 AND released=0;
-CREATE TABLE refunds(refund_id TEXT PRIMARY KEY, payment_id TEXT NOT NULL REFERENCES payments, amount BIGINT NOT NULL CHECK(amount>0), receipt TEXT);
+CREATE TABLE refunds(refund_id TEXT PRIMARY KEY, payment_id TEXT NOT NULL REFERENCES payments, amount BIGINT NOT NULL CHECK(amount>0), state TEXT NOT NULL CHECK(state IN('started','settled','failed')), receipt TEXT, started_ms BIGINT NOT NULL);
+CREATE INDEX refunds_payment ON refunds(payment_id);
 CREATE TABLE accounts(account_id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK(kind IN('main','available','reserved','payee','external')), currency TEXT NOT NULL, balance BIGINT NOT NULL DEFAULT 0, CHECK(balance>=0 OR kind='external'));
 -- one row holds both sides, so the sum is zero by construction; event_id makes it idempotent
 CREATE TABLE transfers(event_id TEXT NOT NULL, leg BIGINT NOT NULL, debit TEXT NOT NULL REFERENCES accounts, credit TEXT NOT NULL REFERENCES accounts, amount BIGINT NOT NULL CHECK(amount>0),
@@ -93,7 +94,9 @@ CREATE TABLE log_state(origin TEXT PRIMARY KEY, size BIGINT NOT NULL, frontier T
 CREATE TABLE checkpoints(size BIGINT PRIMARY KEY, root TEXT NOT NULL, note TEXT NOT NULL);
 -- leaf_idx NOT NULL: no token without its leaf
 CREATE TABLE execution_tokens(jti TEXT PRIMARY KEY, payment_id TEXT NOT NULL UNIQUE REFERENCES payments, reservation_id TEXT NOT NULL UNIQUE, leaf_idx BIGINT NOT NULL REFERENCES log_leaves, token TEXT NOT NULL, expires_ms BIGINT NOT NULL);
-CREATE TABLE redemptions(jti TEXT PRIMARY KEY REFERENCES execution_tokens, request_sha256 TEXT NOT NULL, state TEXT NOT NULL CHECK(state IN('started','settled','failed','outcome_unknown')), receipt TEXT, started_ms BIGINT NOT NULL);
+-- held: accepted within the token's life, to be captured later; only then it has no amount
+CREATE TABLE redemptions(jti TEXT PRIMARY KEY REFERENCES execution_tokens, request_sha256 TEXT, amount BIGINT,
+  state TEXT NOT NULL CHECK(state IN('held','started','settled','failed')), receipt TEXT, started_ms BIGINT NOT NULL, CHECK((state='held')=(amount IS NULL)));
 `;
 
 const SETTINGS = `

@@ -2,13 +2,15 @@
  * From permit to money as verbs. The first token of a payment and the first redemption of a token win; money leaves a reservation once. Called by the
  * carrier issuer (tokens, expiry) and by settlement (redemptions).
  */
+import type { Selectable } from 'kysely';
 import { fault } from '../../src/base/fault.js';
 import { readLeaf } from '../../src/deposit/chain.js';
 import { endReservation, findPayment, findReservation, isOpen, movePayment } from './capture.js';
 import { type Database, insist, type Tx } from './database.js';
 import { paymentRow } from './payments.js';
 import { enqueue } from './queue.js';
-import type { Store } from './verbs.js';
+import type { Tables } from './tables.js';
+import type { RedemptionRow, Store } from './verbs.js';
 
 type Input<V extends keyof Store> = Store[V] extends (input: infer I) => unknown ? I : never;
 
@@ -33,19 +35,35 @@ async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, to
 }
 
 type Redemption = Awaited<ReturnType<Store['startRedemption']>>;
+type Held = Selectable<Tables['redemptions']>;
 
-/** An expired token may still start, so that its end is recorded; one whose money went back may not. @throws Fault token.used, token.expired, intake.not_found */
-async function startRedemption(tx: Tx, { jti, requestSha256, nowMs }: Input<'startRedemption'>): Promise<Redemption> {
-  const known = await tx.selectFrom('redemptions').selectAll().where('jti', '=', jti).executeTakeFirst();
-  if (known && known.request_sha256 !== requestSha256) throw fault('token.used');
-  if (known) return { mine: false, state: known.state, receipt: known.receipt };
-  const token = await tx.selectFrom('execution_tokens').selectAll().where('jti', '=', jti).executeTakeFirst();
+/** A token whose money is still reserved. @throws Fault token.expired, intake.not_found */
+async function lockToken(tx: Tx, jti: string): Promise<void> {
+  const token = await tx.selectFrom('execution_tokens').select('payment_id').where('jti', '=', jti).executeTakeFirst();
   if (!token) throw fault('intake.not_found', { what: `execution token ${jti}` });
   const payment = await findPayment(tx, token.payment_id);
   if (!isOpen(await findReservation(tx, token.payment_id))) throw fault('token.expired');
   await movePayment(tx, payment, payment.state);
-  await tx.insertInto('redemptions').values({ jti, request_sha256: requestSha256, state: 'started', started_ms: nowMs }).execute();
+}
+
+async function holdRedemption(tx: Tx, { jti, nowMs }: Input<'holdRedemption'>): Promise<void> {
+  await lockToken(tx, jti);
+  await tx.insertInto('redemptions').values({ jti, state: 'held', started_ms: nowMs }).onConflict((c) => c.doNothing()).execute();
+}
+
+/** An expired token may still start, so that its end is recorded; one whose money went back may not. @throws Fault token.used, token.expired, intake.not_found */
+async function startRedemption(tx: Tx, { jti, requestSha256, amount, nowMs }: Input<'startRedemption'>): Promise<Redemption> {
+  const known = await tx.selectFrom('redemptions').selectAll().where('jti', '=', jti).executeTakeFirst();
+  if (known && known.state !== 'held') return again(known, requestSha256);
+  await lockToken(tx, jti);
+  const row = { request_sha256: requestSha256, amount, state: 'started' as const };
+  await (known ? tx.updateTable('redemptions').set(row).where('jti', '=', jti).execute() : tx.insertInto('redemptions').values({ jti, ...row, started_ms: nowMs }).execute());
   return { mine: true, state: 'started', receipt: null };
+}
+
+function again({ request_sha256, state, receipt }: Held, requestSha256: string): Redemption {
+  if (request_sha256 !== requestSha256) throw fault('token.used');
+  return { mine: false, state, receipt };
 }
 
 /** What was finished before stays as it was finished. @throws Fault intake.not_found, token.amount */
@@ -62,10 +80,13 @@ async function finishRedemption(tx: Tx, { jti, paymentId, outcome, captured, pay
   await enqueue(tx, leaf, nowMs);
 }
 
-/** Open reservations past their life whose payment nobody redeems: no token, or one that is past its life too. */
+/** Open reservations past their life whose payment nobody redeems: no token, one that is past its life too, or one that was held and never captured. */
 const overdue = (tx: Tx, nowMs: number) => tx.selectFrom('reservations').leftJoin('execution_tokens', 'execution_tokens.payment_id', 'reservations.payment_id').leftJoin('redemptions', 'redemptions.jti', 'execution_tokens.jti')
   .select('reservations.payment_id').where('reservations.captured', '=', 0n).where('reservations.released', '=', 0n).where('reservations.expires_ms', '<=', BigInt(nowMs))
-  .where('redemptions.jti', 'is', null).where((eb) => eb.or([eb('execution_tokens.jti', 'is', null), eb('execution_tokens.expires_ms', '<=', BigInt(nowMs))]));
+  .where((eb) => eb.or([
+    eb('redemptions.state', '=', 'held'),
+    eb.and([eb('redemptions.jti', 'is', null), eb.or([eb('execution_tokens.jti', 'is', null), eb('execution_tokens.expires_ms', '<=', BigInt(nowMs))])]),
+  ]));
 
 async function expire(tx: Tx, paymentId: string, nowMs: number): Promise<boolean> {
   const payment = await findPayment(tx, paymentId);
@@ -84,7 +105,12 @@ async function expireAll(db: Database, nowMs: number): Promise<number> {
   return expired;
 }
 
-type Verbs = 'releaseToken' | 'executionToken' | 'reservation' | 'startRedemption' | 'finishRedemption' | 'receipt' | 'expireReservations' | 'unfinished';
+async function readRedemption(tx: Tx, paymentId: string): Promise<RedemptionRow | null> {
+  const row = await tx.selectFrom('redemptions').innerJoin('execution_tokens', 'execution_tokens.jti', 'redemptions.jti').select(['redemptions.jti', 'state', 'amount', 'receipt']).where('payment_id', '=', paymentId).executeTakeFirst();
+  return row ?? null;
+}
+
+type Verbs = 'releaseToken' | 'executionToken' | 'reservation' | 'holdRedemption' | 'startRedemption' | 'redemption' | 'finishRedemption' | 'receipt' | 'expireReservations' | 'unfinished';
 
 export const settlementVerbs = (db: Database): Pick<Store, Verbs> => ({
   releaseToken: (input) => insist(db, (tx) => releaseToken(tx, input)),
@@ -99,13 +125,12 @@ export const settlementVerbs = (db: Database): Pick<Store, Verbs> => ({
     return row ? { reservationId: row.reservation_id, carrierId: row.carrier_id, amount: row.amount, captured: row.captured, released: row.released } : null;
   }),
 
+  holdRedemption: (input) => insist(db, (tx) => holdRedemption(tx, input)),
   startRedemption: (input) => insist(db, (tx) => startRedemption(tx, input)),
   finishRedemption: (input) => insist(db, (tx) => finishRedemption(tx, input)),
 
-  receipt: (paymentId) => db.read(async (tx) => {
-    const row = await tx.selectFrom('redemptions').innerJoin('execution_tokens', 'execution_tokens.jti', 'redemptions.jti').select('receipt').where('payment_id', '=', paymentId).executeTakeFirst();
-    return row?.receipt ?? null;
-  }),
+  redemption: (paymentId) => db.read((tx) => readRedemption(tx, paymentId)),
+  receipt: async (paymentId) => (await db.read((tx) => readRedemption(tx, paymentId)))?.receipt ?? null,
 
   expireReservations: (nowMs) => expireAll(db, nowMs),
 

@@ -20,6 +20,7 @@ import { freshnessVerbs } from './freshness.js';
 import { migrate } from './migrate.js';
 import { paymentVerbs } from './payments.js';
 import { peopleVerbs } from './people.js';
+import { refundVerbs } from './refunds.js';
 import { settingsVerbs } from './settings.js';
 import { settlementVerbs } from './settlement.js';
 import { openSqlite } from './sqlite.js';
@@ -32,7 +33,7 @@ const verbsOf = (db: Database): Store => ({
   migrate: () => migrate(db),
   close: () => db.close(),
   ...peopleVerbs(db), ...enrolmentVerbs(db), ...deviceVerbs(db), ...freshnessVerbs(db), ...delegationVerbs(db),
-  ...paymentVerbs(db), ...settlementVerbs(db), ...depositVerbs(db), ...settingsVerbs(db),
+  ...paymentVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db),
   ledgerSum: () => ledgerSum(db),
 });
 

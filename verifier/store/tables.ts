@@ -2,7 +2,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Code } from '../../src/codes.js';
 import type { CarrierState, DecisionKind, Level, MandateState, NoncePurpose, PaymentState } from '../../src/names.js';
-import type { DeviceRow } from './verbs.js';
+import type { DeviceRow, RedemptionState, RefundRow } from './verbs.js';
 
 type Int = ColumnType<bigint, bigint | number, bigint | number>;
 type Zero = ColumnType<bigint, bigint | number | undefined, bigint | number>;
@@ -40,7 +40,8 @@ export interface Tables {
   log_state: { origin: string; size: Int; frontier: string; holder: Generated<string | null>; lease_ms: MaybeInt };
   checkpoints: { size: Int; root: string; note: string };
   execution_tokens: { jti: string; payment_id: string; reservation_id: string; leaf_idx: Int; token: string; expires_ms: Int };
-  redemptions: { jti: string; request_sha256: string; state: 'started' | 'settled' | 'failed' | 'outcome_unknown'; receipt: MaybeText; started_ms: Int };
+  redemptions: { jti: string; request_sha256: MaybeText; amount: MaybeInt; state: RedemptionState; receipt: MaybeText; started_ms: Int };
+  refunds: { refund_id: string; payment_id: string; amount: Int; state: RefundRow['state']; receipt: MaybeText; started_ms: Int };
   policies: { policy_sha256: string; id: string; version: Int; stage: string; token: string };
   public_keys: { kid: string; role: string; jwk: string; from_ms: Int; retired_ms: MaybeInt };
 }

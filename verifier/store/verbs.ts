@@ -16,6 +16,11 @@ export interface MandateRow { mandateId: string; mandateSha256: Sha256; userId: 
 export interface PaymentRow { paymentId: string; deviceId: string; agentId: string; idempotencyKey: string; requestSha256: Sha256; paymentSha256: Sha256; intent: string; mandateId: string | null; carrierId: string | null; state: PaymentState; code: Code | null; version: number; createdMs: number }
 export interface AttemptRow { paymentId: string; n: number; nonce: string; evidence: string; ear: string; stateJson: string; decision: string; decisionKind: DecisionKind; decidedMs: number }
 
+export type RedemptionState = 'held' | 'started' | 'settled' | 'failed';
+/** `amount`: what is captured; null while the token is only held. */
+export interface RedemptionRow { jti: string; state: RedemptionState; amount: bigint | null; receipt: string | null }
+export interface RefundRow { refundId: string; paymentId: string; amount: bigint; state: 'started' | 'settled' | 'failed'; receipt: string | null }
+
 /** A leaf before the log gives it its place in its chain; the sequencer fills `seq` and `prev`. */
 export type LeafDraft = Omit<DepositLeaf, 'seq' | 'prev'> & { kind: LeafKind };
 export interface QueuedLeaf { eventId: string; chain: string; body: string }
@@ -81,8 +86,10 @@ export interface Store {
   manifest(manifestSha256: Sha256): Promise<{ token: string; agentId: string; version: string; revokedMs: number | null } | null>;
   /** Opens (rev 1) or revises (rev + 1) a carrier; writes its `rules_changed` leaf. @throws Fault store.conflict */
   putCarrier(input: { carrierId: string; userId: string; currency: string; rev: number; totalMax: bigint; rulesSha256: Sha256; token: string; userSignature: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
-  /** Moves money from the main account (fed from outside) into the carrier. Idempotent by event. @throws Fault intake.not_found (no open carrier) */
+  /** Allocates money from the main account; what it lacks comes in from outside. Idempotent by event. @throws Fault intake.not_found (no open carrier) */
   fundCarrier(input: { eventId: string; carrierId: string; amount: bigint; nowMs: number }): Promise<void>;
+  /** Moves available money back to the main account, also out of a carrier that was revoked. Idempotent by event. @throws Fault intake.not_found, carrier.funds (less is there) */
+  returnFunds(input: { eventId: string; carrierId: string; amount: bigint; nowMs: number }): Promise<void>;
   carrier(carrierId: string): Promise<CarrierRow | null>;
   carriersOf(userId: string): Promise<CarrierRow[]>;
   /** The signed carrier as it stood in one of its revisions. */
@@ -113,11 +120,22 @@ export interface Store {
   releaseToken(input: { jti: string; paymentId: string; reservationId: string; leafIdx: number; token: string; expiresMs: number }): Promise<string>;
   executionToken(paymentId: string): Promise<{ jti: string; token: string; reservationId: string; expiresMs: number } | null>;
   reservation(paymentId: string): Promise<{ reservationId: string; carrierId: string; amount: bigint; captured: bigint; released: bigint } | null>;
+  /** The token is accepted within its life; its money waits for a later capture, until the reservation ends. Idempotent. @throws Fault intake.not_found, token.expired */
+  holdRedemption(input: { jti: string; nowMs: number }): Promise<void>;
   /** First one wins. `mine:false` with the stored state for the same request; @throws Fault token.used for another request, token.expired when the money went back */
-  startRedemption(input: { jti: string; requestSha256: Sha256; nowMs: number }): Promise<{ mine: boolean; state: 'started' | 'settled' | 'failed' | 'outcome_unknown'; receipt: string | null }>;
+  startRedemption(input: { jti: string; requestSha256: Sha256; amount: bigint; nowMs: number }): Promise<{ mine: boolean; state: RedemptionState; receipt: string | null }>;
+  redemption(paymentId: string): Promise<RedemptionRow | null>;
   /** Captures and releases the reservation, moves the ledger, frees or uses the mandate slot, queues the leaf. Idempotent by jti: the first end stays. @throws Fault token.amount */
   finishRedemption(input: { jti: string; paymentId: string; outcome: 'settled' | 'failed'; captured: bigint; payeeAccount: string; receipt: string; code: Code | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
   receipt(paymentId: string): Promise<string | null>;
+  /** What a settled payment captured and for whom, and what of it was given back; refunds at work count. */
+  captured(paymentId: string): Promise<{ amount: bigint; payeeAccount: string; refunded: bigint } | null>;
+  /** First one wins; `mine:false` for the same refund again. @throws Fault refund.amount (more than is left), refund.not_settled, store.conflict (another refund under this id) */
+  startRefund(input: { refundId: string; paymentId: string; amount: bigint; nowMs: number }): Promise<{ mine: boolean; refund: RefundRow }>;
+  /** Moves the money from payee to carrier when it was settled, queues the leaf. Idempotent: the first end stays. It never gives back the allowance of a rule. */
+  finishRefund(input: { refundId: string; outcome: 'settled' | 'failed'; receipt: string | null; leaf: { eventId: string; draft: LeafDraft } | null; nowMs: number }): Promise<void>;
+  refunds(paymentId: string): Promise<RefundRow[]>;
+  unfinishedRefunds(): Promise<RefundRow[]>;
   /** Reservations of payments that were permitted and never settled, past their life: released, slot freed. */
   expireReservations(nowMs: number): Promise<number>;
   /** Payments that were permitted and have not ended (leaf still queued, no token yet, no receipt yet): what a crash left. Oldest first. */

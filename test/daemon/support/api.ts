@@ -13,7 +13,7 @@ export const viewOf = (request: Pick<PaymentRequest, 'amount' | 'payee'>): Payme
   const denied = request.payee.id === 'denied';
   return {
     paymentId: OWN, state: denied ? 'denied' : 'settled', decision: denied ? 'deny' : 'permit', code: denied ? 'carrier.payee' : null, message: denied ? 'payee denied is not permitted' : null,
-    amount: request.amount, payee: request.payee, attempt: 1, tier: 'T2', receipt: null, confirmUrl: null, ms: { measure: 1.5 },
+    amount: request.amount, payee: request.payee, attempt: 1, tier: 'T2', execution: null, receipt: null, confirmUrl: null, ms: { measure: 1.5 },
   };
 };
 

@@ -10,7 +10,7 @@ import { intent } from '../../../src/objects/intent.js';
 import { depositLeaf } from '../../../src/objects/leaf.js';
 import { closedPayment, keyBinding, mandate, openPayment } from '../../../src/objects/mandate.js';
 import { agentManifest } from '../../../src/objects/manifest.js';
-import { executionToken, offlineAllowance, receipt } from '../../../src/objects/settlement.js';
+import { executionToken, offlineAllowance, receipt, refund } from '../../../src/objects/settlement.js';
 import { sha256 } from '../../../src/base/bytes.js';
 import * as e from '../../support/examples.js';
 
@@ -43,6 +43,7 @@ export const SAMPLES: Sample[] = [
   sample('confirmation', confirmation, e.confirmation),
   sample('execution-token', executionToken, e.execution),
   sample('receipt', receipt, e.receipt),
+  sample('refund', refund, e.refund),
   sample('offline-allowance', offlineAllowance, e.offline),
   sample('leaf-decision', depositLeaf, e.decisionLeaf),
   sample('leaf-result', depositLeaf, e.resultLeaf),

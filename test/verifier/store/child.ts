@@ -16,7 +16,7 @@ async function workForEver(store: Store, device: string, say: (line: unknown) =>
     say({ permitted: payment });
     await release(store, payment);
     say({ released: payment });
-    await store.startRedemption({ jti: `tok_${payment}`, requestSha256: payment, nowMs: 0 });
+    await store.startRedemption({ jti: `tok_${payment}`, requestSha256: payment, amount: 10n, nowMs: 0 });
     await store.finishRedemption(finish(payment, { captured: 1n }));
     say({ settled: payment });
   }

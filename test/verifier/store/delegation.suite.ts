@@ -122,7 +122,7 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
     await permit(world.store, { payment: 'old', amount: 5n, nowMs: NOW - 1000 });
     for (const payment of ['a', 'b']) await permit(world.store, { payment, amount: 20n });
     for (const payment of ['a', 'b']) await release(world.store, payment);
-    for (const payment of ['a', 'b']) await world.store.startRedemption({ jti: `tok_${payment}`, requestSha256: 'r', nowMs: NOW });
+    for (const payment of ['a', 'b']) await world.store.startRedemption({ jti: `tok_${payment}`, requestSha256: 'r', amount: 10n, nowMs: NOW });
     await world.store.finishRedemption(finish('a', { captured: 15n }));
     await world.store.finishRedemption(finish('b', { outcome: 'failed', captured: 0n, code: 'settle.declined' }));
     await permit(world.store, { payment: 'c', amount: 30n });

@@ -58,7 +58,8 @@ export const PROMISES: SchemaPromise[] = [
   insert('reservations UNIQUE(payment_id)', 'reservations', `'x', 'q', 'c', 10, 0, 0, 9, 1`, `'x', 'p', 'c', 10, 0, 0, 9, 1`),
   insert('reservations CHECK(amount>0)', 'reservations', `'x', 'q', 'c', 1, 0, 0, 9, 1`, `'x', 'q', 'c', 0, 0, 0, 9, 1`),
   insert('reservations CHECK(captured>=0 AND released>=0 AND captured+released<=amount)', 'reservations', `'x', 'q', 'c', 10, 4, 6, 9, 1`, `'x', 'q', 'c', 10, 5, 6, 9, 1`),
-  insert('refunds CHECK(amount>0)', 'refunds', `'x', 'p', 1, NULL`, `'x', 'p', 0, NULL`),
+  insert('refunds CHECK(amount>0)', 'refunds', `'x', 'p', 1, 'started', NULL, 1`, `'x', 'p', 0, 'started', NULL, 1`),
+  insert(`refunds CHECK(state IN('started','settled','failed'))`, 'refunds', `'x', 'p', 1, 'settled', NULL, 1`, `'x', 'p', 1, 'paid', NULL, 1`),
   insert(`accounts CHECK(kind IN('main','available','reserved','payee','external'))`, 'accounts', `'x', 'payee', 'CNY', 0`, `'x', 'secret', 'CNY', 0`),
   insert(`accounts CHECK(balance>=0 OR kind='external')`, 'accounts', `'x', 'external', 'CNY', -1`, `'x', 'main', 'CNY', -1`),
   insert('transfers CHECK(amount>0)', 'transfers', `'e', 0, 'a', 'b', 1, 1`, `'e', 0, 'a', 'b', 0, 1`),
@@ -67,7 +68,8 @@ export const PROMISES: SchemaPromise[] = [
   insert('log_leaves UNIQUE(chain, seq)', 'log_leaves', `1, 'f', 'chain', 1, NULL, 'h', '{}'`, `1, 'f', 'chain', 0, NULL, 'h', '{}'`),
   insert('execution_tokens UNIQUE(payment_id)', 'execution_tokens', `'x', 'q', 'r2', 0, 'token', 9`, `'x', 'p', 'r2', 0, 'token', 9`),
   insert('execution_tokens UNIQUE(reservation_id)', 'execution_tokens', `'x', 'q', 'r2', 0, 'token', 9`, `'x', 'q', 'r', 0, 'token', 9`),
-  insert(`redemptions CHECK(state IN('started','settled','failed','outcome_unknown'))`, 'redemptions', `'t', 'r', 'outcome_unknown', NULL, 1`, `'t', 'r', 'paid', NULL, 1`),
+  insert(`redemptions CHECK(state IN('held','started','settled','failed'))`, 'redemptions', `'t', 'r', 5, 'started', NULL, 1`, `'t', 'r', 5, 'paid', NULL, 1`),
+  insert(`redemptions CHECK((state='held')=(amount IS NULL))`, 'redemptions', `'t', NULL, NULL, 'held', NULL, 1`, `'t', NULL, 5, 'held', NULL, 1`),
   insert('policies UNIQUE(id, version)', 'policies', `'other', 'id', 2, 'enforce', 't'`, `'other', 'id', 1, 'enforce', 't'`),
 ];
 
@@ -77,7 +79,7 @@ export const FURTHER: SchemaPromise[] = [
   insert('no release of less than nothing', 'reservations', `'x', 'q', 'c', 10, 4, 0, 9, 1`, `'x', 'q', 'c', 10, 4, -1, 9, 1`),
   insert('no token without its leaf', 'execution_tokens', `'x', 'q', 'r2', 0, 'token', 9`, `'x', 'q', 'r2', NULL, 'token', 9`),
   insert('no token for a leaf that is not there', 'execution_tokens', `'x', 'q', 'r2', 0, 'token', 9`, `'x', 'q', 'r2', 7, 'token', 9`),
-  insert('no redemption of a token that was never released', 'redemptions', `'t', 'r', 'started', NULL, 1`, `'forged', 'r', 'started', NULL, 1`),
+  insert('no redemption of a token that was never released', 'redemptions', `'t', 'r', 5, 'started', NULL, 1`, `'forged', 'r', 5, 'started', NULL, 1`),
   insert('no attempt of a payment that is not there', 'attempts', `'p', 2, 'n2', '{}', 'ear', '{}', 'd', 'deny', 1`, `'none', 2, 'n2', '{}', 'ear', '{}', 'd', 'deny', 1`),
   insert('no transfer from an account that is not there', 'transfers', `'e', 0, 'a', 'b', 1, 1`, `'e', 0, 'nowhere', 'b', 1, 1`),
   insert('no second leaf at one place of the log', 'log_leaves', `1, 'f', 'other', 0, NULL, 'h', '{}'`, `0, 'f', 'other', 0, NULL, 'h', '{}'`),

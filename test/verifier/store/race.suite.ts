@@ -167,22 +167,22 @@ export const raceSuite = (make: MakeDatabase) => describe('two processes race', 
       await permit(world.store, { payment });
       await release(world.store, payment);
     }
-    const answers = await both('startRedemption', { jti: 'tok_a', requestSha256: 'r', nowMs: NOW });
+    const answers = await both('startRedemption', { jti: 'tok_a', requestSha256: 'r', amount: 10n, nowMs: NOW });
     expect(answers.filter(({ result }) => (result as { mine: boolean }).mine)).toHaveLength(1);
-    expect(refusals(await race(['startRedemption', { jti: 'tok_b', requestSha256: 'r', nowMs: NOW }], ['startRedemption', { jti: 'tok_b', requestSha256: 's', nowMs: NOW }]))).toEqual(['token.used']);
+    expect(refusals(await race(['startRedemption', { jti: 'tok_b', requestSha256: 'r', amount: 10n, nowMs: NOW }], ['startRedemption', { jti: 'tok_b', requestSha256: 's', amount: 10n, nowMs: NOW }]))).toEqual(['token.used']);
   });
 
   it('redemption against expiry: the money is captured or goes back, never both', async () => {
     await permit(world.store, { payment: 'a' });
     await release(world.store, 'a');
-    const [expired, started] = await race(['expireReservations', NOW + 9_000_000], ['startRedemption', { jti: 'tok_a', requestSha256: 'r', nowMs: NOW }]);
+    const [expired, started] = await race(['expireReservations', NOW + 9_000_000], ['startRedemption', { jti: 'tok_a', requestSha256: 'r', amount: 10n, nowMs: NOW }]);
     expect([expired!.result, started!.refused ?? 'started']).toSatisfy((both: unknown[]) => (both[0] === 1) === (both[1] === 'token.expired'));
   });
 
   it('for the end of a redemption: the first end stays, the money moves once', async () => {
     await permit(world.store, { payment: 'a' });
     await release(world.store, 'a');
-    await world.store.startRedemption({ jti: 'tok_a', requestSha256: 'r', nowMs: NOW });
+    await world.store.startRedemption({ jti: 'tok_a', requestSha256: 'r', amount: 10n, nowMs: NOW });
     await race(['finishRedemption', finish('a', { receipt: 'settled' })], ['finishRedemption', finish('a', { outcome: 'failed', captured: 0n, receipt: 'failed' })]);
     const { state } = (await world.store.payment('pay_a'))!;
     expect(await world.store.receipt('pay_a')).toBe(state);

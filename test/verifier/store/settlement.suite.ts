@@ -5,7 +5,7 @@ import { build, decisionOf, finish, leaf, NOW, ORIGIN, permit, release } from '.
 
 export const settlementSuite = (make: MakeDatabase) => describe('settlement', () => {
   const world = useWorld(make);
-  const start = (payment: string, requestSha256 = 'request') => world.store.startRedemption({ jti: `tok_${payment}`, requestSha256, nowMs: NOW });
+  const start = (payment: string, requestSha256 = 'request') => world.store.startRedemption({ jti: `tok_${payment}`, requestSha256, amount: 10n, nowMs: NOW });
   const stateOf = async (payment: string) => (await world.store.payment(`pay_${payment}`))?.state;
   const released = async (payment: string, amount = 10n) => {
     await permit(world.store, { payment, amount });

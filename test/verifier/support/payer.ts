@@ -154,7 +154,7 @@ export class TestPayer {
   intent(changes: Partial<Intent> = {}): Intent {
     return {
       v: 'ari-intent-1', salt: toB64u(randomBytes(16)), protocol: 'native', payee: { id: 'merchant_1', origin: 'https://flowers.example', name: 'Demo Flowers' }, amount: { amount: 9900n, currency: 'CNY' },
-      bound: 'exact', grade: 'C', scenario: 'gift.flowers', order: { ref: 'order-1', termsSha256: sha256('terms') }, request: null, taskId: null, carrierId: this.carrierId,
+      bound: 'exact', captureUntil: null, grade: 'C', scenario: 'gift.flowers', order: { ref: 'order-1', termsSha256: sha256('terms') }, request: null, taskId: null, carrierId: this.carrierId,
       idempotencyKey: freshId('evt'), expiresAt: nowS() + 300, ...changes,
     };
   }

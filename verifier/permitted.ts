@@ -1,0 +1,53 @@
+/** A permitted payment as the store kept it, and row 12 of a payment: the execution token, which carries the proof that its decision is deposited. */
+import { fault } from '../src/base/fault.js';
+import { parse } from '../src/base/shape.js';
+import { DECISION, type Decision } from '../src/objects/decision.js';
+import { EAR } from '../src/objects/ear.js';
+import { type Intent, intent as intentShape } from '../src/objects/intent.js';
+import { EXECUTION_TOKEN, type ExecutionToken } from '../src/objects/settlement.js';
+import { open, seal, type Verified } from '../src/objects/signed.js';
+import { freshId, type Verifier } from './context.js';
+import { decisionEvent } from './events.js';
+import type { Deposited } from './log.js';
+import type { AttemptRow, PaymentRow } from './store/verbs.js';
+
+const TOKEN_LIFE_S = 120;
+
+/** A permitted payment with everything that its token, receipt and leaf name. */
+export interface Permitted { readonly payment: PaymentRow; readonly attempt: AttemptRow; readonly intent: Intent; readonly decision: Verified<Decision> }
+
+/** @throws Fault intake.not_found when the payment was not permitted */
+export async function permittedOf(v: Verifier, payment: PaymentRow): Promise<Permitted> {
+  const attempt = (await v.store.attempts(payment.paymentId)).find(({ decisionKind }) => decisionKind === 'permit');
+  if (!attempt) throw fault('intake.not_found', { what: `permit of payment ${payment.paymentId}` });
+  return { payment, attempt, intent: parse(intentShape, payment.intent), decision: open(DECISION, attempt.decision, v.trust.keys) };
+}
+
+export const depositPermit = (v: Verifier, { attempt }: Permitted): Promise<Deposited> => v.log.deposit(decisionEvent(attempt.decision, attempt.decidedMs));
+
+/** The first token of a payment is the only one. @throws Fault token.expired, deposit.unavailable */
+export async function release(v: Verifier, permitted: Permitted, leaf: Deposited): Promise<Verified<ExecutionToken>> {
+  const { paymentId } = permitted.payment;
+  const before = await v.store.executionToken(paymentId);
+  if (before) return open(EXECUTION_TOKEN, before.token, v.trust.keys);
+  const reservation = await v.store.reservation(paymentId);
+  if (!reservation || permitted.decision.value.exp * 1000 <= v.now()) throw fault('token.expired');
+  const value = tokenOf(v, permitted, leaf.proof, reservation);
+  const token = await v.store.releaseToken({
+    jti: value.jti, paymentId, reservationId: reservation.reservationId, leafIdx: leaf.stored.idx,
+    token: seal(EXECUTION_TOKEN, value, v.keys.carrier), expiresMs: value.exp * 1000,
+  });
+  return open(EXECUTION_TOKEN, token, v.trust.keys);
+}
+
+function tokenOf(v: Verifier, { payment, attempt, intent, decision }: Permitted, proof: string, { reservationId, carrierId }: { reservationId: string; carrierId: string }): ExecutionToken {
+  const iat = Math.floor(v.now() / 1000);
+  const { paymentSha256, closedSha256 } = decision.value.inputs;
+  if (closedSha256 === null) throw fault('mandate.closed', { what: 'it is missing' });
+  const { payee, amount, bound, captureUntil } = intent;
+  return {
+    iss: v.config.issuers.carrier, aud: v.config.issuers.settlement, jti: freshId(v, 'tok'), iat, exp: iat + TOKEN_LIFE_S,
+    carrierId, reservationId, payee, amount, bound, captureUntil, paymentId: payment.paymentId,
+    paymentSha256, decisionSha256: decision.sha256, closedSha256, cnf: { jkt: open(EAR, attempt.ear, v.trust.keys).value.cnf.jkt }, proof,
+  };
+}
