@@ -29,7 +29,7 @@ const code = z.string().refine(isCode) as z.ZodType<Code, string>;
 const BODIES = {
   /* device -> verifier */
   hello: record({ build: text(64), akName: hex(34).nullable(), tier: z.enum(TIERS), reason: text(512).nullable(), agents: z.array(record({ agentId: name(), manifest: manifestToken, jwk: publicJwk })).max(64) }),
-  enrol_begin: record({ code: text(64), ekCertificate: b64u(8192).nullable(), ekChain: z.array(b64u(8192)).max(8), ekPublic: b64u(1024), akPublic: b64u(1024), registerPublic: b64u(256).nullable(), counterPublic: b64u(256).nullable() }),
+  enrol_begin: record({ code: text(64), ekCertificate: b64u(8192).nullable(), ekChain: z.array(b64u(8192)).max(8), akCertificate: b64u(8192).nullable().optional(), ekPublic: b64u(1024), akPublic: b64u(1024), registerPublic: b64u(256).nullable(), counterPublic: b64u(256).nullable() }),
   /** `answer` = HMAC-SHA256(secret, sessionId || akName bytes); the platform part covers the challenge's nonce. */
   enrol_proof: record({ sessionId: text(64), answer: b64u(32), evidence: platformEvidence, log: logDelta }),
   /** The register inside `evidence` is certified on the same nonce; `log` brings the verifier up to it. */

@@ -7,6 +7,9 @@ import { configOf } from '../src/base/config.js';
 import { fault } from '../src/base/fault.js';
 import { record } from '../src/base/shape.js';
 
+/** In place of a file's name: what is shipped with this release. */
+export const BUILTIN = 'builtin';
+
 const path = z.string().min(1).max(4096);
 const issuer = z.string().max(2048).regex(/^(?:https:\/\/\S+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?:[:/]\S*)?)$/, 'must be https://, or http:// of this machine');
 const LISTEN = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/;
@@ -17,6 +20,11 @@ const listen = z.string().regex(LISTEN, 'must be HOST:PORT').transform((text) =>
   return { host: v6 ?? host ?? '', port: Number(port) };
 }).refine(({ port }) => port <= 65_535, 'must have a port of at most 65535');
 
+/** `ledger`: the carrier's own. `http`: a payment service provider at `psp_url`, whose answers are signed by the key in `psp_key_file` (a public JWK). */
+const settlement = record({ issuer: issuer.optional(), adapter: z.enum(['ledger', 'http']).default('ledger'), pspUrl: issuer.optional(), pspKeyFile: path.optional() })
+  .refine(({ adapter, pspUrl, pspKeyFile }: Provider) => [pspUrl, pspKeyFile].every((one) => (one !== undefined) === (adapter === 'http')), 'must have psp_url and psp_key_file with adapter http, and only then');
+interface Provider { adapter: 'ledger' | 'http'; pspUrl?: string | undefined; pspKeyFile?: string | undefined }
+
 const fields = record({
   issuer,
   listen,
@@ -26,10 +34,17 @@ const fields = record({
   keys: record({ dir: path }),
   roles: record({
     carrier: record({ issuer }).optional(),
-    settlement: record({ issuer: issuer.optional(), adapter: z.enum(['ledger']).default('ledger') }).optional(),
+    settlement: settlement.optional(),
   }).optional(),
-  /** `ek_roots` are vendors' roots, `test_roots` those of software TPMs: a device below the second kind is marked simulated. PEM files. */
-  trust: record({ ekRoots: z.array(path).max(256).default([]), testRoots: z.array(path).max(16).default([]), publishers: path, policyFile: path }),
+  /**
+   * Roots are PEM files, or `builtin` for the shipped set: `ek_roots` of vendors, `ak_roots` of clouds that certify attestation keys, `test_roots` of
+   * software TPMs: a device below the last is marked simulated.
+   */
+  trust: record({
+    ekRoots: z.array(path).max(256).default([BUILTIN]), akRoots: z.array(path).max(64).default([BUILTIN]), testRoots: z.array(path).max(16).default([]),
+    crlDir: path.optional(), crlStale: z.enum(['refuse', 'tell']).default('refuse'), blockListFile: path.default(BUILTIN),
+    publishers: path, policyFile: path,
+  }),
   /** The log's name in its checkpoints: a plain name without scheme. */
   deposit: record({ origin: z.string().max(256).regex(/^[^\s+]+$/, 'must be a name without spaces and +') }),
   nonce: record({ lifeS: z.int().min(5).max(3600).default(120), pool: z.int().min(1).max(64).default(16) }).prefault({}),
@@ -40,7 +55,11 @@ type Fields = z.output<typeof fields>;
 /** Without TLS everyone on the network could read and change what is sent, so only this machine is served then. */
 const shape = fields.refine((config: Fields) => config.tls !== undefined || LOOPBACK.has(config.listen.host), { path: ['listen'], message: 'must be a loopback address when there is no [tls]' });
 
-export interface VerifierConfig extends Omit<Fields, 'roles'> { readonly issuers: { readonly verifier: string; readonly carrier: string; readonly settlement: string } }
+export interface VerifierConfig extends Omit<Fields, 'roles'> {
+  readonly issuers: { readonly verifier: string; readonly carrier: string; readonly settlement: string };
+  /** The payment service provider; null when the carrier's own ledger settles. */
+  readonly psp: { readonly url: string; readonly keyFile: string } | null;
+}
 
 /** @throws Fault config.invalid naming every wrong line */
 export function parseConfig(text: string, file: string): VerifierConfig {
@@ -51,7 +70,9 @@ export function parseConfig(text: string, file: string): VerifierConfig {
     throw fault('config.invalid', { file, what: (cause as Error).message.split('\n')[0] ?? 'no TOML' });
   }
   const { roles, ...config } = configOf(shape, data, file);
-  return { ...config, issuers: { verifier: config.issuer, carrier: roles?.carrier?.issuer ?? config.issuer, settlement: roles?.settlement?.issuer ?? config.issuer } };
+  const { pspUrl, pspKeyFile } = roles?.settlement ?? {};
+  const psp = pspUrl === undefined || pspKeyFile === undefined ? null : { url: pspUrl, keyFile: pspKeyFile };
+  return { ...config, psp, issuers: { verifier: config.issuer, carrier: roles?.carrier?.issuer ?? config.issuer, settlement: roles?.settlement?.issuer ?? config.issuer } };
 }
 
 /** A file that the configuration names, as text. @throws Fault config.unreadable */
@@ -67,13 +88,18 @@ export function readText(file: string): string {
 export function loadConfig(file: string): VerifierConfig {
   const config = parseConfig(readText(file), file);
   const at = (name: string): string => resolve(dirname(resolve(file)), name);
+  const source = (name: string): string => (name === BUILTIN ? name : at(name));
   const { trust, tls } = config;
   return {
     ...config,
     ...(tls && { tls: { certFile: at(tls.certFile), keyFile: at(tls.keyFile) } }),
     store: config.store.path === undefined ? config.store : { path: at(config.store.path) },
     keys: { dir: at(config.keys.dir) },
-    trust: { ekRoots: trust.ekRoots.map(at), testRoots: trust.testRoots.map(at), publishers: at(trust.publishers), policyFile: at(trust.policyFile) },
+    trust: {
+      ...trust, ekRoots: trust.ekRoots.map(source), akRoots: trust.akRoots.map(source), testRoots: trust.testRoots.map(at), blockListFile: source(trust.blockListFile),
+      ...(trust.crlDir !== undefined && { crlDir: at(trust.crlDir) }), publishers: at(trust.publishers), policyFile: at(trust.policyFile),
+    },
     api: { adminTokenFile: at(config.api.adminTokenFile) },
+    psp: config.psp && { url: config.psp.url, keyFile: at(config.psp.keyFile) },
   };
 }

@@ -3,7 +3,7 @@
  * is responsible for it, and its first platform evidence, over the challenge's nonce, is appraised before anything is kept.
  */
 import { z } from 'zod';
-import { challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, type EnrolmentFacts } from '../attest/enrol/index.js';
+import { assertNotBlocked, challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, type EnrolmentFacts } from '../attest/enrol/index.js';
 import type { PlatformResult } from '../attest/types.js';
 import { appraisePlatform } from '../attest/verify/index.js';
 import { sha256, type Sha256 } from '../src/base/bytes.js';
@@ -30,7 +30,7 @@ export interface Enrolled { readonly deviceId: string; readonly akName: string; 
 /** `akName`: the key that the connection said hello with. @throws Fault enrol.* */
 export async function beginEnrolment(v: Verifier, akName: string | null, begin: LinkBody<'enrol_begin'>): Promise<{ enrolling: Enrolling; challenge: LinkBody<'enrol_challenge'> }> {
   const nowMs = v.now();
-  const facts = checkEnrolment(begin, v.trust.roots, Math.floor(nowMs / 1000));
+  const facts = checkEnrolment(begin, v.trust.tpm, Math.floor(nowMs / 1000));
   if (facts.akName !== akName) throw fault('enrol.ak_name');
   const by = await v.store.useEnrolCode(sha256(begin.code), nowMs);
   if (!by) throw fault('enrol.code');
@@ -42,7 +42,7 @@ export async function beginEnrolment(v: Verifier, akName: string | null, begin: 
   return { enrolling: { sessionId, facts, nonce, expiresMs }, challenge };
 }
 
-/** @throws Fault enrol.session, enrol.proof, enrol.device_conflict, or the first finding of an appraisal that is not authentic */
+/** @throws Fault enrol.session, enrol.proof, enrol.device_conflict, enrol.tpm_blocked, or the first finding of an appraisal that is not authentic */
 export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, expiresMs }: Enrolling, proof: LinkBody<'enrol_proof'>): Promise<Enrolled> {
   const session = proof.sessionId === sessionId ? await v.store.useEnrolSession(sessionId, v.now()) : null;
   if (session?.akName !== facts.akName) throw fault('enrol.session');
@@ -53,6 +53,7 @@ export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, exp
   const device = { record: open(DEVICE_RECORD, token, v.trust.keys), state: 'enrolled', clock: null, head: null, latest: null } as const;
   const result = appraisePlatform({ evidence: proof.evidence, log: proof.log, nonce, aud: v.config.issuers.verifier, device, policy: v.trust.policy().value, connection: true });
   if (!result.next) throw refusalOf(result);
+  assertNotBlocked(v.trust.tpm, facts, result.appraisal.firmware);
   assertAnchor(v, facts.akName, result);
   const { clock, head, entries } = result.next;
   await v.store.enrol({

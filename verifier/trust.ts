@@ -1,5 +1,5 @@
 /** Whom this verifier believes: TPM vendors' roots, publishers of agents, its own keys of today and earlier, and the policy in force. */
-import { type PinnedRoot, pinRoots } from '../attest/enrol/index.js';
+import type { TpmTrust } from '../attest/enrol/index.js';
 import { fault } from '../src/base/fault.js';
 import { encode, parse, stringify } from '../src/base/shape.js';
 import type { Json } from '../src/base/json.js';
@@ -10,10 +10,11 @@ import { parseTrust, type TrustedKey, trustedKey, trustFile, trustOf } from '../
 import type { Role } from '../src/names.js';
 import { readText, type VerifierConfig } from './config.js';
 import { type Keys, OWN_ROLES } from './keys.js';
+import { loadTpmTrust } from './tpms.js';
 import type { Store } from './store/verbs.js';
 
 export interface Trust {
-  readonly roots: readonly PinnedRoot[];
+  readonly tpm: TpmTrust;
   /** Every role's keys except users', which are in the store. */
   readonly keys: KeyFinder;
   policy(): Verified<Policy>;
@@ -40,11 +41,6 @@ function publishersOf(file: string): { keys: KeyFinder; rows: TrustedKey[] } {
   return { keys: parseTrust(text).keys, rows: keys };
 }
 
-const rootsOf = ({ ekRoots, testRoots }: VerifierConfig['trust']): PinnedRoot[] => [
-  ...ekRoots.flatMap((file) => pinRoots(readText(file), { simulated: false })),
-  ...testRoots.flatMap((file) => pinRoots(readText(file), { simulated: true })),
-];
-
 async function ownKeys(store: Store): Promise<KeyFinder> {
   const rows = (await store.keys()).map(({ jwk }) => parse(trustedKey, jwk));
   return trustOf({ keys: rows.filter(({ ariRole }) => OWN_ROLES.some((role) => role === ariRole)), ariLogs: [] }).keys;
@@ -60,7 +56,7 @@ export async function loadTrust(config: VerifierConfig, keys: Keys, store: Store
   const finder: KeyFinder = (role, kid) => (role === 'publisher' ? publishers.keys(role, kid) : own(role, kid));
   let policy = await keepPolicy(store, open(POLICY, readText(config.trust.policyFile).trim(), finder));
   return {
-    roots: rootsOf(config.trust),
+    tpm: loadTpmTrust(config.trust),
     keys: finder,
     policy: () => policy,
     async enforce(token) {

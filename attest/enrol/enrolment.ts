@@ -1,15 +1,14 @@
 /** Enrolment as the verifier judges it: is this attestation key in a TPM that a pinned root vouches for, and is each public area the one that the house prescribes? */
-import { Public, encode, publicKeyOf } from '@ari-sidecar/tpm2';
+import { Public, decode, encode } from '@ari-sidecar/tpm2';
 import { type Sha256, fromB64u, sha256 } from '../../src/base/bytes.js';
-import { fault } from '../../src/base/fault.js';
 import type { LinkBody } from '../../src/link.js';
 import type { Tier } from '../../src/names.js';
 import type { DeviceRecord } from '../../src/objects/device.js';
 import type { PlatformEvidence } from '../../src/objects/evidence.js';
 import { readAttest } from '../verify/attest.js';
-import { type PinnedRoot, parseCertificate } from './certificate.js';
-import { checkChain } from './chain.js';
+import { nameText } from '../x509/name.js';
 import { readAk, readCounter, readEk, readRegister } from './keys.js';
+import { type Provenance, type TpmTrust, certifiedBy, endorsedBy } from './provenance.js';
 
 /** What was computed from an `enrol_begin`. Nothing of it is proven before the answer to the challenge is right. Names are lower-case hex. */
 export interface EnrolmentFacts {
@@ -21,6 +20,8 @@ export interface EnrolmentFacts {
   readonly qualifiedSigner: string;
   readonly registerName: string | null;
   readonly counterName: string | null;
+  /** Null: a TPM that nobody vouches for. */
+  readonly provenance: Provenance | null;
   readonly ekRoot: string | null;
   readonly simulated: boolean;
   readonly tierMax: Tier;
@@ -28,27 +29,26 @@ export interface EnrolmentFacts {
 
 /**
  * Judges what a device wants to enrol. A certificate that does not chain is refused; a TPM without one is taken at tier T1.
- * @throws Fault enrol.ek_template, enrol.ek_chain, enrol.ek_mismatch, enrol.ak_attributes, enrol.register
+ * @throws Fault enrol.ek_template, enrol.ek_chain, enrol.ek_mismatch, enrol.ak_attributes, enrol.ak_certificate, enrol.register
  */
-export function checkEnrolment(begin: LinkBody<'enrol_begin'>, roots: readonly PinnedRoot[], nowS: number): EnrolmentFacts {
+export function checkEnrolment(begin: LinkBody<'enrol_begin'>, trust: TpmTrust, nowS: number): EnrolmentFacts {
   const ekPublic = readEk(begin.ekPublic);
-  const root = begin.ekCertificate === null ? null : checkCertificate(begin.ekCertificate, begin.ekChain, ekPublic, roots, nowS);
   const ak = readAk(begin.akPublic, ekPublic);
+  const provenance = provenanceOf(begin, ekPublic, trust, nowS);
   const registerName = begin.registerPublic === null ? null : readRegister(begin.registerPublic, ak);
   const counterName = begin.counterPublic === null ? null : readCounter(begin.counterPublic, ak);
   return {
     ekPublic, ekSha256: sha256(encode(Public, ekPublic)), akPublic: begin.akPublic, akName: ak.akName, qualifiedSigner: ak.qualifiedSigner, registerName, counterName,
-    ekRoot: root === null ? null : root.certificate.subject.slice(0, 512) || 'a root without a name', simulated: root?.simulated ?? false,
-    tierMax: root !== null && registerName !== null ? 'T2' : 'T1',
+    provenance, ekRoot: provenance && rootName(provenance), simulated: provenance?.root.simulated ?? false, tierMax: provenance !== null && registerName !== null ? 'T2' : 'T1',
   };
 }
 
-function checkCertificate(certificate: string, chain: readonly string[], ek: Public, roots: readonly PinnedRoot[], nowS: number): PinnedRoot {
-  const bytes = (text: string): Uint8Array => fromB64u(text) ?? Buffer.alloc(0);
-  const endorsement = parseCertificate(bytes(certificate));
-  const root = checkChain(endorsement, chain.map((each) => parseCertificate(bytes(each))), roots, nowS);
-  if (!publicKeyOf(ek).equals(endorsement.key)) throw fault('enrol.ek_mismatch');
-  return root;
+const rootName = ({ root: { certificate } }: Provenance): string => nameText(certificate.subject).slice(0, 512);
+
+/** The certificate of the endorsement key or, where there is none, that of the attestation key. */
+function provenanceOf({ ekCertificate, akCertificate, ekChain: chain, akPublic }: LinkBody<'enrol_begin'>, ekPublic: Public, trust: TpmTrust, nowS: number): Provenance | null {
+  if (ekCertificate !== null) return endorsedBy({ certificate: ekCertificate, chain, trust, nowS }, ekPublic);
+  return akCertificate == null ? null : certifiedBy({ certificate: akCertificate, chain, trust, nowS }, decode(Public, fromB64u(akPublic) ?? Buffer.alloc(0)));
 }
 
 /**

@@ -1,4 +1,5 @@
-/** Enrolment, the verifier's side. Parsing certificates is heavy and needed here only: relying parties that verify bundles never load it. */
-export { type PinnedRoot, pinRoots } from './certificate.js';
+/** Enrolment, the verifier's side. Certificates are needed here only: relying parties that verify bundles never load them. */
+export { type PinnedRoot, pinRoots } from '../x509/roots.js';
 export { challengeFor, checkAnswer, enrolmentAnswer } from './challenge.js';
 export { checkEnrolment, deviceRecordOf, type EnrolmentFacts } from './enrolment.js';
+export { assertNotBlocked, onlyRoots, type TpmTrust } from './provenance.js';

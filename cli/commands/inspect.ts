@@ -11,6 +11,7 @@ import { fault } from '../../src/base/fault.js';
 import { type Json, parseJson } from '../../src/base/json.js';
 import { decode } from '../../src/base/shape.js';
 import { paint, show, table } from '../output.js';
+import { inspectCert } from './inspect-cert.js';
 
 interface Asked { json?: boolean }
 
@@ -125,5 +126,5 @@ function quoteIn(file: string): Extract<Attest, { type: 'quote' }> {
 
 export const inspect = (ari: Command): void => {
   const group = ari.command('inspect').summary('what a file says: quote, attest, public, eventlog, ima, cert, evidence').description('Prints what a file of an attestation says. For a malformed file: where and why, exit status 1.');
-  for (const register of [quote, attest, publicArea, eventlog, ima, evidence]) register(group);
+  for (const register of [quote, attest, publicArea, eventlog, ima, inspectCert, evidence]) register(group);
 };

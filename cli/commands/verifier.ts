@@ -25,7 +25,7 @@ path = "verifier.db"
 dir = "keys"
 
 [trust]
-ek_roots = []
+ek_roots = ["builtin"]
 test_roots = ${JSON.stringify(testRoots)}
 publishers = "publishers.json"
 policy_file = "policy.jwt"

@@ -6,7 +6,7 @@ import {
   type Auth, type EkKind, type Entity, GetCapability, NV_ReadPublic, type NvPublic, type Public, RC, ReadPublic, type Session, type Tpm, TpmError, createEk, hmac, nameOf,
   readEkCertificate, withEkSession,
 } from '@ari-sidecar/tpm2';
-import { cutCertificate } from '../../attest/enrol/der.js';
+import { cutCertificate } from '../../attest/x509/nv.js';
 import { Fault } from '../../src/base/fault.js';
 import { answered } from './faults.js';
 

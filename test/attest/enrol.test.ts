@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256, toB64u } from '../../src/base/bytes.js';
 import type { LinkBody } from '../../src/link.js';
 import { TIERS, atLeast } from '../../src/names.js';
-import { challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, enrolmentAnswer } from '../../attest/enrol/index.js';
+import { challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, enrolmentAnswer, onlyRoots } from '../../attest/enrol/index.js';
 import { readAttest } from '../../attest/verify/attest.js';
 import { TestDevice, certificateTime } from '../support/device.js';
 import { codeOf } from '../support/fault.js';
@@ -16,7 +16,7 @@ let device: TestDevice;
 beforeAll(async () => { device = await TestDevice.start({ ek: 'ekP256' }); });
 afterAll(() => device.stop());
 
-const check = (changes: Partial<Begin> = {}, roots = device.roots) => checkEnrolment({ ...device.begin, ...changes }, roots, certificateTime());
+const check = (changes: Partial<Begin> = {}, roots = device.roots) => checkEnrolment({ ...device.begin, ...changes }, onlyRoots(roots), certificateTime());
 const refusal = (changes: Partial<Begin>, roots = device.roots) => codeOf(() => check(changes, roots)) ?? 'accepted';
 const publicText = (area: Public): string => toB64u(encode(Public, area));
 const nvText = (area: NvPublic): string => toB64u(encode(NvPublic, area));

@@ -20,7 +20,7 @@ import {
 import { open, seal } from '../../src/objects/signed.js';
 import { batchOf } from '../../attest/batch.js';
 import { type BindingParts, bindingFor, paymentEvidenceOf, paymentQualifyingData, platformBindingFor } from '../../attest/evidence.js';
-import { type EnrolmentFacts, type PinnedRoot, checkEnrolment, deviceRecordOf, pinRoots } from '../../attest/enrol/index.js';
+import { type EnrolmentFacts, type PinnedRoot, checkEnrolment, deviceRecordOf, onlyRoots, pinRoots } from '../../attest/enrol/index.js';
 import { bootAnchorContent, entryDigest, epochOf, logEntry } from '../../attest/log.js';
 import type { KnownDevice } from '../../attest/types.js';
 import { claimsFor, verifiedManifest } from './agent.js';
@@ -90,7 +90,7 @@ export class TestDevice {
     if (register) await device.defineIndices();
     device.begin = await device.enrolBegin(certificate);
     await device.beginEpoch(sha256('first nonce'));
-    device.facts = checkEnrolment(device.begin, device.roots, certificateTime());
+    device.facts = checkEnrolment(device.begin, onlyRoots(device.roots), certificateTime());
     device.record = await device.signedRecord();
     return device;
   }

@@ -1,35 +1,49 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Endorsement and attestation certificates of real TPMs, vTPMs and test beds, against what their collectors found in them. */
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/base/fault.js';
-import { type Certificate, parseCertificate } from '../../attest/enrol/certificate.js';
-import { checkChain } from '../../attest/enrol/chain.js';
-import { VECTORS, vectorTitle } from '../support/vectors.js';
+import { type Certificate, TPM_MAKERS, attestation, describeCertificate, endorsement, findPath, readCertificate, readCertificateFile, tpmPurpose } from '../../attest/x509/index.js';
+import { builtinAuthorities } from '../../verifier/tpms.js';
+import { VECTORS } from '../support/vectors.js';
+import { type Vector, read, readJson, runVectors, vectorsOf } from './run.js';
 
-const read = (path: string): Buffer => readFileSync(join(VECTORS!, path));
-interface Authority { sha256: string; der: string }
-const pool = (name: string): Certificate[] => (JSON.parse(read(`loicsikidi+tpm-ca-certificates/derived/capool_${name}.public.json`).toString()) as Authority[]).flatMap(({ der }) => {
-  try {
-    return [parseCertificate(Buffer.from(der, 'base64'))];
-  } catch (error) {
-    if (error instanceof Fault) return [];
-    throw error;
-  }
-});
+interface Expected {
+  expect?: string; ca?: boolean | null; key?: string; eku?: string[]; tpm?: { manufacturer: string; model: string; version: string } | null; certSha256?: string; trailingBytes?: number; headerBytes?: number;
+  chain?: { sha256: string }[] | null; sigAlg?: string; criticalExtensions?: string[]; extensions?: string[];
+}
+
+function check({ file, expected, id }: Vector<Expected>): void {
+  if (expected.expect?.startsWith('reject') === true) return expect(() => readCertificateFile(read(file))).toThrow('cannot be read at byte 0');
+  const [certificate] = readCertificateFile(read(file));
+  const { ca, key, eku, tpm, oddities } = describeCertificate(certificate);
+  if (expected.certSha256 === undefined) return expect(certificate.fingerprint).toHaveLength(64);
+  expect(certificate.fingerprint).toBe(expected.certSha256);
+  expect({ ca, eku, tpm }).toEqual({ ca: expected.ca === true, eku: expected.eku, tpm: expected.tpm ?? null });
+  if (id !== 'ek-hirs-ci') expect(key).toBe(expected.key === '? 1.2.840.113549.1.1.7' ? 'rsa:2048' : expected.key!.replace('rsassa_pss', 'rsa'));
+  expect([...certificate.all.keys()].sort()).toEqual([...expected.extensions!].sort());
+  expect([...certificate.all.values()].filter(({ critical }) => critical).map((each) => each.id).sort()).toEqual([...expected.criticalExtensions!].sort());
+  expect(oddities.includes('nv-padding')).toBe((expected.trailingBytes ?? 0) > 0);
+  expect(oddities.includes('nv-header')).toBe((expected.headerBytes ?? 0) > 0);
+  expect(oddities.includes('signature-sha1')).toBe(expected.sigAlg === 'sha1_rsa');
+}
+runVectors('ek-cert', vectorsOf('ek-cert'), check);
+
 const at = (day: string): number => Date.parse(day) / 1000;
-const der = (file: string): Buffer => {
-  const bytes = read(file);
-  return bytes.toString('latin1').includes('-----BEGIN') ? Buffer.from(bytes.toString('latin1').replace(/-----[^-]+-----/g, ''), 'base64') : bytes;
-};
+interface Row { der: string }
 
-describe.skipIf(VECTORS === null)(vectorTitle('certificates of real TPMs'), () => {
-  const roots = VECTORS === null ? [] : pool('roots').filter(({ subject }) => !subject.includes('EXAMPLE')).map((certificate) => ({ certificate, simulated: false }));
-  const intermediates = VECTORS === null ? [] : pool('intermediates');
+describe.skipIf(VECTORS === null)('certificates of real TPMs, below the shipped roots', () => {
+  const { roots, intermediates } = VECTORS === null ? { roots: [], intermediates: [] } : builtinAuthorities();
+  const pool = VECTORS === null ? [] : readJson<Row[]>('loicsikidi+tpm-ca-certificates/derived/capool_intermediates.public.json').map(({ der }) => readCertificate(Buffer.from(der, 'base64')));
+
+  const leadsTo = (leaf: Certificate, day: string, candidates: readonly Certificate[]): string => {
+    const answer = findPath({ leaf, intermediates: candidates, anchors: roots, nowS: at(day), purpose: tpmPurpose(leaf), tolerated: TPM_MAKERS });
+    return answer.ok ? answer.root.certificate.title : answer.finding.code;
+  };
   const verdict = (file: string, day: string): string => {
     try {
-      return checkChain(parseCertificate(der(file)), intermediates, roots, at(day)).certificate.subject;
+      const [leaf] = readCertificateFile(read(file));
+      return endorsement(leaf)?.message ?? leadsTo(leaf, day, intermediates);
     } catch (error) {
-      if (error instanceof Fault) return error.message;
+      if (error instanceof Fault) return error.code;
       throw error;
     }
   };
@@ -44,14 +58,19 @@ describe.skipIf(VECTORS === null)(vectorTitle('certificates of real TPMs'), () =
   });
 
   it.each([
-    ['an expired one', 'immune-gmbh+guard-oss/derived/certs/ek-guard-philippEK.der', '2050-01-01', 'not valid at this time'],
-    ['one signed over SHA-1, with an OAEP key and a header of seven bytes', 'nsacyber+HIRS/HIRS_AttestationCA/src/test/resources/certificates/nuc-1/ek_cert_untouched.cer', '2020-01-01', 'signed over SHA-1'],
+    ['an expired one', 'immune-gmbh+guard-oss/derived/certs/ek-guard-philippEK.der', '2050-01-01', 'cert.expired'],
+    ['one signed over SHA-1, with an OAEP key and a header of seven bytes', 'nsacyber+HIRS/HIRS_AttestationCA/src/test/resources/certificates/nuc-1/ek_cert_untouched.cer', '2020-01-01', 'cert.weak'],
     ['a signing certificate of a vTPM', 'google+go-tpm-tools/internal/test/certificates/uca_tpm_rsa_sign_cert.pem', '2024-06-01', 'does not allow the use'],
-    ['a root', 'keylime+keylime/derived/certs/ek-keylime-nuvoton_ecdsa_sha256.der', '2024-06-01', 'is one of an authority'],
-    ['one of an unknown CA', 'nsacyber+HIRS/.ci/setup/certs/ek_cert.der', '2024-06-01', 'no path leads to a pinned root'],
-    ['an IDevID', 'keylime+keylime/derived/certs/ek-keylime-idevid.der', '2024-06-01', 'is for another purpose'],
-    ['a file that is no certificate', 'nsacyber+HIRS/HIRS_AttestationCAPortal/src/test/resources/certificates/badCert.pem', '2024-06-01', 'the EK certificate does not chain'],
+    ['a root', 'keylime+keylime/derived/certs/ek-keylime-nuvoton_ecdsa_sha256.der', '2024-06-01', 'it is one of an authority'],
+    ['one whose key is none', 'nsacyber+HIRS/.ci/setup/certs/ek_cert.der', '2024-06-01', 'cert.weak'],
+    ['an IDevID', 'keylime+keylime/derived/certs/ek-keylime-idevid.der', '2024-06-01', 'it is not for an endorsement key'],
+    ['a file that is no certificate', 'nsacyber+HIRS/HIRS_AttestationCAPortal/src/test/resources/certificates/badCert.pem', '2024-06-01', 'cert.malformed'],
   ])('%s is refused', (_, file, day, what) => {
     expect(verdict(file, day)).toMatch(what);
+  });
+
+  it('an attestation key of Azure is known by its purpose, and nobody here vouches for its authority', () => {
+    const [leaf] = readCertificateFile(read('agentrust-io+cmcp/tests/fixtures/hardware/azure-vtpm-2026-07-27/akcert_0x01C101D0.der'));
+    expect([attestation(leaf), endorsement(leaf)?.code, leadsTo(leaf, '2026-08-01', [...intermediates, ...pool])]).toEqual([null, 'cert.purpose', 'cert.unchained']);
   });
 });

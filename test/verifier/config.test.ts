@@ -70,7 +70,7 @@ describe('the configuration', () => {
 });
 
 describe('the keys', () => {
-  const config = { ...parseConfig(GOOD, 'f'), keys: { dir: join(dir, 'keys') }, api: { adminTokenFile: join(dir, 'admin.token') }, trust: { ekRoots: [], testRoots: [], publishers: join(dir, 'publishers.json'), policyFile: join(dir, 'policy.jwt') } };
+  const config = { ...parseConfig(GOOD, 'f'), keys: { dir: join(dir, 'keys') }, api: { adminTokenFile: join(dir, 'admin.token') }, trust: { ekRoots: [], akRoots: [], testRoots: [], crlStale: 'refuse' as const, blockListFile: 'builtin', publishers: join(dir, 'publishers.json'), policyFile: join(dir, 'policy.jwt') } };
 
   it('are made once, for their owner only, one per role with its prefix', () => {
     initVerifier(config);
