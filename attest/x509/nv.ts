@@ -22,7 +22,7 @@ export function unwrapNv(nv: Uint8Array, oddities: Oddities): Buffer {
 /** {@link unwrapNv} for whoever passes the certificate on unread. @throws Fault cert.malformed */
 export const cutCertificate = (nv: Uint8Array): Buffer => unwrapNv(nv, new Oddities());
 
-/** The certificates of the chain that a maker stores one after the other (TCG EK Credential Profile section 2.2.1.5.2); what is no certificate ends it. */
+/** The certificates of the chain that a maker stores one after the other (TCG EK Credential Profile section 2.2.1.5.2); padding ends it. @throws Fault cert.malformed */
 export function cutChain(nv: Uint8Array, max: number): Buffer[] {
   const bytes = Buffer.from(nv.buffer, nv.byteOffset, nv.byteLength);
   const reader = new DerReader(bytes, 0, new Oddities());

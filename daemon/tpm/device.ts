@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Fault, fault } from '../../src/base/fault.js';
 import { readPrivate } from '../state.js';
 import { Counter } from './counter.js';
-import { readCertificate } from './endorsement.js';
+import { readCertificate, readChain } from './endorsement.js';
 import { tpmFault } from './faults.js';
 import { type HierarchyAuths, type Identity, openIdentity } from './identity.js';
 import { LogFile } from './logfile.js';
@@ -23,6 +23,8 @@ interface Parts {
   readonly tpm: Tpm;
   readonly identity: Identity;
   readonly certificate: Buffer | null;
+  /** The maker's authorities above it, from NV. */
+  readonly chain: readonly Buffer[];
   readonly register: Register | null;
   readonly counter: Counter | null;
   /** Why there is no register or no counter. */
@@ -111,6 +113,7 @@ async function assemble(tpm: Tpm, config: ProverConfig, auths: HierarchyAuths, l
     return new Device({
       tpm, identity, file, measurements,
       certificate: await readCertificate(tpm, identity.ek.kind),
+      chain: await readChain(tpm),
       register: register.made, counter: counter.made, lacking: register.why ?? counter.why,
       bank: await chooseBank(tpm),
       sequence: await Sequence.open(join(stateDir, 'sequence.json')),

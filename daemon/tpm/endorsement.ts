@@ -4,9 +4,9 @@
  */
 import {
   type Auth, type EkKind, type Entity, GetCapability, NV_ReadPublic, type NvPublic, type Public, RC, ReadPublic, type Session, type Tpm, TpmError, createEk, hmac, nameOf,
-  readEkCertificate, withEkSession,
+  readEkCertificate, readNv, withEkSession,
 } from '@ari-sidecar/tpm2';
-import { cutCertificate } from '../../attest/x509/nv.js';
+import { cutCertificate, cutChain } from '../../attest/x509/nv.js';
 import { Fault } from '../../src/base/fault.js';
 import { answered } from './faults.js';
 
@@ -58,6 +58,26 @@ export async function readCertificate(tpm: Tpm, kind: EkKind): Promise<Buffer | 
     return bytes && cutCertificate(bytes);
   } catch (error) {
     if (error instanceof TpmError || error instanceof Fault) return null;
+    throw error;
+  }
+}
+
+/** Indices of the EK certificate chain, which run on from one to the next (TCG EK Credential Profile, handle values for certificate chains). */
+const CHAIN = { first: 0x01c00100, last: 0x01c001ff, bytes: 65_536 } as const;
+/** What the verifier takes: more and longer ones are no chain of a TPM. */
+const MAX_CHAIN = 8;
+const MAX_CERTIFICATE = 8192;
+
+/** The authorities above the EK certificate, where the maker stored them; empty where he did not, or what is there cannot be read. */
+export async function readChain(tpm: Tpm): Promise<Buffer[]> {
+  try {
+    const parts: Buffer[] = [];
+    for (const handle of await handlesFrom(tpm, CHAIN.first)) {
+      if (handle <= CHAIN.last && parts.reduce((sum, { length }) => sum + length, 0) < CHAIN.bytes) parts.push(await readNv(tpm, handle));
+    }
+    return cutChain(Buffer.concat(parts), MAX_CHAIN).filter(({ length }) => length <= MAX_CERTIFICATE);
+  } catch (error) {
+    if (error instanceof TpmError || error instanceof Fault) return [];
     throw error;
   }
 }

@@ -12,11 +12,11 @@ import type { OwnIndex } from './nv.js';
 const written = (owner: { index: OwnIndex } | null): string | null => owner && toB64u(encode(NvPublic, owner.index.writtenPublic));
 
 /** The indices are shown as they are after their first write: only that Name can be certified. */
-export function enrolBegin({ parts: { identity, certificate, register, counter } }: Device, code: string): LinkBody<'enrol_begin'> {
+export function enrolBegin({ parts: { identity, certificate, chain, register, counter } }: Device, code: string): LinkBody<'enrol_begin'> {
   return {
     code,
     ekCertificate: certificate && toB64u(certificate),
-    ekChain: [],
+    ekChain: chain.map(toB64u),
     ekPublic: toB64u(encode(Public, identity.ekPublic)),
     akPublic: toB64u(encode(Public, identity.publicArea)),
     registerPublic: written(register),
