@@ -29,7 +29,7 @@ export interface Bed {
   readonly swtpm: Swtpm;
   readonly relay: Relay;
   readonly config: ProverConfig;
-  /** What was logged: codes of warnings and of information. */
+  /** What was logged: codes and events of warnings and of information. */
   readonly said: string[];
   readonly log: Log;
   /** A prover on the present state: what a start of the daemon opens. */
@@ -59,7 +59,7 @@ export async function startBed({ ecCertificate = true }: { ecCertificate?: boole
   const swtpm = await startSwtpm({ dir });
   const relay = await startRelay(swtpm.spec, join(swtpm.dir, 'relay'));
   const said: string[] = [];
-  const say = (facts: object): void => { said.push(String((facts as { code?: string }).code ?? 'ready')); };
+  const say = (facts: object): void => { const { code, event } = facts as { code?: string; event?: string }; said.push(code ?? event ?? 'ready'); };
   const log: Log = { info: say, warn: say };
   const config: ProverConfig = { channel: relay.spec, registerIndex: 0x01d10300, counterIndex: 0x01d10301, stateDir };
   const provers: Prover[] = [];

@@ -66,7 +66,7 @@ describe('a payment key', () => {
       await cp(bed.config.stateDir, thief.config.stateDir, { recursive: true });
       const stolen = await (await thief.open()).agentKey('shopper');
       expect(stolen.kid).not.toBe(key.kid);
-      expect(thief.said).toContain('tpm.key_lost');
+      expect(thief.said).toContain('key_lost');
     } finally {
       await thief.stop();
     }
@@ -99,6 +99,6 @@ describe('a payment key', () => {
     await expect(prover.beginEpoch('A'.repeat(43))).rejects.toMatchObject({ code: 'tpm.refused' });
     await prover.recover();
     expect((await prover.agentKey('shopper')).kid).not.toBe(key.kid);
-    expect(bed.said).toContain('tpm.key_lost');
+    expect(bed.said).toContain('key_lost');
   });
 });

@@ -131,7 +131,7 @@ describe('the register', () => {
     await prover.close();
     await bed.stranger(act);
     const again = await bed.open();
-    expect(bed.said).toContain('nv.register_replaced');
+    expect(bed.said).toContain('register_replaced');
     expect(await verifier.connect(again)).toEqual([]);
     expect(await pay(again)).toBeNull();
     expect(await records()).toBe(3);
@@ -143,7 +143,7 @@ describe('the register', () => {
   ])('is healed by replay when a stranger has it %s under a running daemon, within the same payment', async (_, act) => {
     await bed.stranger(act);
     expect(await pay()).toBeNull();
-    expect(bed.said).toContain('nv.register_replaced');
+    expect(bed.said).toContain('register_replaced');
     await bed.stranger(act);
     await prover.append('agent_drift', { agent_id: 'shopper', exe_sha256: 'c' });
     expect(await pay()).toBeNull();
@@ -167,7 +167,7 @@ describe('the register', () => {
     bed.relay[moment] = null;
     expect(await records()).toBe(4);
     const again = await bed.open();
-    expect(bed.said).not.toContain('nv.register_replaced');
+    expect(bed.said).not.toContain('register_replaced');
     expect(await verifier.connect(again)).toEqual([]);
     expect(verifier.known.head?.nextN).toBe(4);
   });
@@ -178,7 +178,7 @@ describe('the register', () => {
     const next = [logEntry(3, '01d10300', { kind: 'policy', data: { id: 'p' } }), logEntry(4, '01d10300', { kind: 'agent_exit', data: { agent_id: 'shopper' } })];
     await writeFile(logPath(), known + next.map((entry) => `${stringify(entryShape, entry)}\n`).join(''));
     const again = await bed.open();
-    expect(bed.said).not.toContain('nv.register_replaced');
+    expect(bed.said).not.toContain('register_replaced');
     expect(await verifier.connect(again)).toEqual([]);
     expect(verifier.known.head?.nextN).toBe(5);
   });
@@ -199,7 +199,7 @@ describe('the register', () => {
     const text = await readFile(logPath(), 'utf8');
     await truncate(logPath(), text.lastIndexOf('\n', text.length - 2) + 1);
     const again = await bed.open();
-    expect(bed.said).toContain('nv.register_replaced');
+    expect(bed.said).toContain('register_replaced');
     expect(await verifier.connect(again)).toEqual(['log.truncated']);
   });
 
