@@ -24,6 +24,8 @@ export function exponent(currency: string): number {
 
 /** A non-negative amount of minor units: JSON integer on the wire, bigint in memory. */
 export const minor = z.codec(z.int().min(0).max(Number.MAX_SAFE_INTEGER), z.bigint(), { decode: (n) => BigInt(n), encode: (n) => Number(n) }) as Shape<bigint>;
+/** An amount that moves: more than nothing. */
+export const positive: Shape<bigint> = minor.refine((amount: bigint) => amount > 0n, 'must be more than 0');
 export const currency: z.ZodType<string, string> = z.string().refine((code) => EXPONENTS.has(code), 'must be an ISO 4217 currency');
 export const money = record({ amount: minor, currency });
 export type Money = Of<typeof money>;

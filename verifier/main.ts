@@ -4,18 +4,21 @@ import type { AddressInfo } from 'node:net';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Logger, pino } from 'pino';
+import { verifyKey } from '../src/base/jws.js';
+import { parse, publicJwk } from '../src/base/shape.js';
 import { apiServer, type ServerFiles } from './api/server.js';
 import { ROUTES } from './api/routes.js';
 import { readText, type VerifierConfig } from './config.js';
 import type { Verifier } from './context.js';
 import { Hub } from './hub.js';
 import { readSecret } from './keyfiles.js';
-import { loadKeys } from './keys.js';
+import { type Keys, kidOf, loadKeys } from './keys.js';
 import { dispatch } from './link/handlers.js';
 import { CONNECTION_LIMITS, type ConnectionLimits } from './link/limits.js';
 import { serveLink } from './link/server.js';
 import { DepositLog } from './log.js';
 import { Nonces } from './nonces.js';
+import { pspRail } from './psp/rail.js';
 import { ledgerRail, type Rail } from './rail.js';
 import { resumeRefunds } from './refunds.js';
 import { Settlement } from './settle.js';
@@ -68,8 +71,9 @@ async function openPlace({ store: { path, url } }: VerifierConfig): Promise<Stor
   return openStore({ path });
 }
 
-async function verifierOf(config: VerifierConfig, store: Store, { logger, now = Date.now, random = randomBytes, rail = ledgerRail }: VerifierDeps): Promise<Verifier> {
+async function verifierOf(config: VerifierConfig, store: Store, { logger, now = Date.now, random = randomBytes, ...deps }: VerifierDeps): Promise<Verifier> {
   const keys = loadKeys(config.keys.dir, config.deposit.origin);
+  const rail = deps.rail ?? railOf(config, keys, now);
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
     config, keys, trust, store, now, random, hub: new Hub(), logger: logger ?? pino({ level: 'info' }),
@@ -82,6 +86,13 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
 async function resume(v: Verifier): Promise<void> {
   await v.settlement.resume();
   await resumeRefunds(v);
+}
+
+/** The rail that the configuration names. @throws Fault config.unreadable, intake.* for a key file that holds no public key */
+function railOf({ psp, issuers }: VerifierConfig, keys: Keys, now: () => number): Rail {
+  if (psp === null) return ledgerRail;
+  const jwk = parse(publicJwk, readText(psp.keyFile), psp.keyFile);
+  return pspRail({ url: psp.url, issuer: issuers.settlement, signer: keys.settlement, provider: verifyKey(jwk, kidOf('settlement', jwk)), now });
 }
 
 async function serve(v: Verifier, files: ServerFiles, limits: ConnectionLimits): Promise<RunningVerifier> {

@@ -53,6 +53,14 @@ describe('the configuration', () => {
     expect(wrong(GOOD.replace('127.0.0.1', '0.0.0.0').concat('\n[tls]\ncert_file = "c.pem"\nkey_file = "k.pem"\n'))).toBe('accepted');
   });
 
+  it('settles at a provider only with its address and its key, and names neither for the ledger', () => {
+    const at = (settlement: string) => `${GOOD}\n[roles.settlement]\n${settlement}`;
+    const provider = 'psp_url = "https://psp.example"\npsp_key_file = "psp.jwk"';
+    expect(parseConfig(at(`adapter = "http"\n${provider}`), 'f').psp).toEqual({ url: 'https://psp.example', keyFile: 'psp.jwk' });
+    expect(parseConfig(GOOD, 'f').psp).toBeNull();
+    for (const text of ['adapter = "http"', `adapter = "ledger"\n${provider}`, 'adapter = "http"\npsp_url = "https://psp.example"', `adapter = "http"\n${provider.replace('https:', 'http:')}`, 'adapter = "wire"']) expect(wrong(at(text))).toContain('settlement');
+  });
+
   it('wants one place for its store, and says where text is no TOML', () => {
     expect(wrong(GOOD.replace('path = "data/verifier.db"', ''))).toContain('store');
     expect(wrong(GOOD.replace('path = "data/verifier.db"', 'path = "a", url = "postgres://b"'))).toContain('store');

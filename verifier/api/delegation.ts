@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
 import { canonical, parseJson } from '../../src/base/json.js';
 import { decode, id, name, publicJwk, record, sha256Text, text, token } from '../../src/base/shape.js';
-import { currency, minor } from '../../src/money.js';
+import { currency, minor, positive } from '../../src/money.js';
 import { CARRIER_STATES, LEVELS, MANDATE_STATES } from '../../src/names.js';
 import { issueCarrier } from '../carriers.js';
 import { freshId } from '../context.js';
@@ -62,7 +62,7 @@ export const DELEGATION: readonly Route[] = [
   }),
   route({
     method: 'POST', path: '/v1/delegation/carriers/:carrierId/fund', authority: 'admin', summary: 'Puts money into a carrier, in minor units. The same event_id moves money once.',
-    body: record({ eventId: text(64), amount: minor }), answer: carrierView,
+    body: record({ eventId: text(64), amount: positive }), answer: carrierView,
     async handle(v, { params: { carrierId = '' }, body: { eventId, amount } }) {
       await v.store.fundCarrier({ eventId, carrierId, amount, nowMs: v.now() });
       const row = await v.store.carrier(carrierId);
@@ -72,7 +72,7 @@ export const DELEGATION: readonly Route[] = [
   }),
   route({
     method: 'POST', path: '/v1/delegation/carriers/:carrierId/return', authority: 'admin', summary: 'Moves available money of a carrier back to the main account of its user. The same event_id moves money once.',
-    body: record({ eventId: text(64), amount: minor }), answer: carrierView,
+    body: record({ eventId: text(64), amount: positive }), answer: carrierView,
     async handle(v, { params: { carrierId = '' }, body: { eventId, amount } }) {
       await v.store.returnFunds({ eventId, carrierId, amount, nowMs: v.now() });
       const row = await v.store.carrier(carrierId);

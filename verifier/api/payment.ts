@@ -4,7 +4,7 @@ import { fault } from '../../src/base/fault.js';
 import { count, id, millis, parse, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { type Code, isCode } from '../../src/codes.js';
 import { readLeaf } from '../../src/deposit/chain.js';
-import { minor } from '../../src/money.js';
+import { minor, positive } from '../../src/money.js';
 import { DECISIONS, PAYMENT_STATES } from '../../src/names.js';
 import { intent } from '../../src/objects/intent.js';
 import type { Verifier } from '../context.js';
@@ -64,7 +64,7 @@ export const PAYMENT: readonly Route[] = [
   }),
   route({
     method: 'POST', path: '/v1/payment/payments/:paymentId/refunds', authority: 'admin', summary: 'Gives back a part of what was captured, or all of it, to the carrier. The same refund_id gives back once.', status: 201,
-    body: record({ refundId: id('evt'), amount: minor }), answer: refundView,
+    body: record({ refundId: id('evt'), amount: positive }), answer: refundView,
     handle: async (v, { params: { paymentId = '' }, body }) => refundOf(await refund(v, { paymentId, ...body })),
   }),
   route({

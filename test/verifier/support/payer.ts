@@ -44,9 +44,10 @@ export class TestPayer {
     this.manifest = open(AGENT_MANIFEST, seal(AGENT_MANIFEST, MANIFEST, PUBLISHER), () => verifyKey(PUBLISHER.jwk, PUBLISHER.kid));
   }
 
-  static async start(deps: VerifierDeps = {}): Promise<TestPayer> {
+  /** `toml`: more of the verifier's configuration. */
+  static async start(deps: VerifierDeps = {}, toml = ''): Promise<TestPayer> {
     const device = await TestDevice.start();
-    const service = await new TestService({ rootPem: device.swtpm.caRootPem, policy: POLICY, publishers: [PUBLISHER] }).start(deps);
+    const service = await new TestService({ rootPem: device.swtpm.caRootPem, policy: POLICY, publishers: [PUBLISHER], toml }).start(deps);
     const payer = new TestPayer(service, device);
     ({ userId: payer.userId, signer: payer.user } = await service.user('user'));
     return payer;
