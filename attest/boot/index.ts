@@ -5,3 +5,4 @@ export { type PcrVerdict, type Pcrs, type Standing, compare, eventsOf, replay } 
 export { type Authority, type SecureBoot, type SecureBootReading, readSecureBoot } from './secureboot.js';
 export { type BootState, contradictions, readBoot } from './state.js';
 export { type CommandLine, type UkiSection } from './system.js';
+export { type Judged, type Learnt, judge, learn, union } from './reference.js';

@@ -63,7 +63,7 @@ class Reader {
     if (event.type === EV.efiVariableDriverConfig) return this.#config(event);
     if (event.type === EV.efiVariableAuthority) return this.#authority(event);
     if (event.type === EV.efiAction) return this.#action(event);
-    return refuse(event, `a ${typeName(event.type)} has no place in PCR 7`);
+    return refuse(event, `the type ${typeName(event.type)} has no place in PCR 7`);
   }
 
   /** Section 3.3.4.8: 00000000 or FFFFFFFF; 00000001 says that the firmware failed. */

@@ -2,3 +2,4 @@
 export { type ImaEntry, type ImaFormat, IMA_LIMITS, formatOf, parseIma } from './list.js';
 export { type Coverage, EXTENSIONS, type Extension, IMA_PCR, type ImaHead, coverage, extensionOf, imaStart, isHonest, replayIma } from './replay.js';
 export { type FileDigest, digestOf, pathOf } from './template.js';
+export { type ImaVerdict, judgeIma } from './judge.js';

@@ -6,6 +6,7 @@ import { DECISIONS, LEVELS, POLICY_STAGES, TIERS } from '../names.js';
 import { money } from '../money.js';
 import { findingShape } from './ear.js';
 import { payee } from './intent.js';
+import { bootReference, imaPolicy } from './reference.js';
 import { signedKind } from './signed.js';
 
 export const policy = record({
@@ -24,6 +25,9 @@ export const policy = record({
   platformMaxAgeMs: count,
   requireBootLog: z.boolean(),
   requireIma: z.boolean(),
+  /** What the firmware and the loaders of a good machine measured; judged by `stage`. */
+  bootReference: bootReference.optional(),
+  ima: imaPolicy.optional(),
   confirmationMaxS: count,
 });
 export type Policy = Of<typeof policy>;
