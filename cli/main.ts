@@ -1,6 +1,8 @@
 /** The `ari` command. One file per sub-command; exit 0 done, 1 refused or check failed, 2 usage, 3 cannot reach, 4 device trouble. */
 import { Command, CommanderError, Help, type Option } from 'commander';
-import { asFault, type Fault } from '../src/base/fault.js';
+import { AriError } from '../client/error.js';
+import { asFault, type Fault, faultTold } from '../src/base/fault.js';
+import { isCode } from '../src/codes.js';
 import { VERSION } from '../src/version.js';
 import { commands } from './commands/index.js';
 import { colourful, paint } from './output.js';
@@ -16,6 +18,7 @@ const plain = new Help();
 const HELP = {
   optionTerm: (option: Option): string => bare(plain.optionTerm(option)),
   subcommandTerm: (command: Command): string => bare(plain.subcommandTerm(command)),
+  optionDescription: (option: Option): string => plain.optionDescription(option).replace(/ ?\(default: \[\]\)/, ''),
   commandUsage: (command: Command): string => bare(plain.commandUsage(command)),
 };
 
@@ -39,7 +42,7 @@ export async function main(argv: string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return complain(asFault(error), argv.includes('--json'));
+    return complain(error instanceof AriError && isCode(error.code) ? faultTold(error.code, error.message) : asFault(error), argv.includes('--json'));
   }
 }
 

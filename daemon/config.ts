@@ -28,9 +28,9 @@ const shape = record({
     counterIndex: handle.default(0x01d10301),
     ownerAuthFile: path.optional(),
     endorsementAuthFile: path.optional(),
-  }),
+  }).prefault({}),
   agents: record({ socket: path.default('/run/ari/agent.sock'), allow: z.array(allowed).max(64) }),
-  state: record({ dir: path.default('/var/lib/ari') }),
+  state: record({ dir: path.default('/var/lib/ari') }).prefault({}),
   limits: record({ bodyBytes: z.int().min(1024).max(1_048_576).default(65_536), paymentsPerMinute: z.int().min(1).max(100_000).default(600) }).prefault({}),
   log: record({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info') }).prefault({}),
 });

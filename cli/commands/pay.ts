@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { AriClient } from '../../client/index.js';
+import { AriClient, AriError } from '../../client/index.js';
 import { paymentView, type PaymentView } from '../../src/agentapi.js';
 import { encode } from '../../src/base/shape.js';
 import { format } from '../../src/money.js';
@@ -38,11 +38,12 @@ export const pay = (ari: Command): void => {
     .option('--idempotency-key <KEY>', 'one per payment (default: a new one)')
     .option('--json', 'print one JSON object')
     .action(async (options: PayOptions) => {
-      const view = await new AriClient({ socket: options.socket }).pay({
+      const ask = new AriClient({ socket: options.socket }).pay({
         payee: { id: options.payee, origin: options.origin ?? null, name: null },
         amount: { amount: minorUnits(options.amount), currency: options.currency },
         scenario: options.scenario ?? null, order: { ref: options.order, terms: null }, taskId: options.task ?? null, mandateId: options.mandate ?? null,
       }, { idempotencyKey: options.idempotencyKey ?? randomUUID() });
+      const view = await ask.catch((error: unknown) => { if (error instanceof AriError && error.payment) return error.payment; throw error; });
       show(encode(paymentView, view), options, () => payment(view));
       process.exitCode = view.state === 'denied' || view.state === 'failed' || view.state === 'expired' ? 1 : 0;
     });

@@ -6,6 +6,6 @@ import { fault } from './fault.js';
 export function configOf<S extends z.ZodType>(shape: S, data: unknown, file: string): z.output<S> {
   const result = shape.safeParse(data);
   if (result.success) return result.data;
-  const wrong = result.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
-  throw fault('config.invalid', { file, what: wrong.join('; ') });
+  const wrong = result.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message.replace(/^Invalid input: expected .*, received undefined$/, 'is missing')}`);
+  throw fault('config.invalid', { file, what: wrong.length === 1 ? wrong[0] ?? '' : wrong.map((line) => `\n  ${line}`).join('') });
 }
