@@ -58,7 +58,7 @@ function serialOf(entry: Der): string {
   time(reader.next('a date of revocation'));
   const extensions = reader.optional(TAG.sequence, 'the extensions of an entry');
   reader.end('an entry');
-  if (extensions !== null) refuseCritical(extensions);
+  if (extensions !== null && extensions.body.length > 0) refuseCritical(extensions);
   return serial;
 }
 
