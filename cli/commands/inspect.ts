@@ -10,7 +10,7 @@ import { typeName } from '../../attest/boot/index.js';
 import { fault } from '../../src/base/fault.js';
 import { type Json, parseJson } from '../../src/base/json.js';
 import { decode } from '../../src/base/shape.js';
-import { paint, show, table } from '../output.js';
+import { paint, show, table, word } from '../output.js';
 import { inspectCert } from './inspect-cert.js';
 
 interface Asked { json?: boolean }
@@ -45,10 +45,10 @@ function hexOption(text: string): Buffer {
 const isScalar = (value: Json): boolean => typeof value !== 'object' || value === null;
 /** Nested values as indented lines, lists of plain values on one. */
 function lines(value: Json, indent = ''): string[] {
-  if (isScalar(value)) return [`${indent}${String(value)}`];
+  if (isScalar(value)) return [`${indent}${word(value)}`];
   return Object.entries(value as Record<string, Json>).flatMap(([key, each]) => {
-    if (isScalar(each)) return [`${indent}${key}  ${String(each)}`];
-    return Array.isArray(each) && each.every(isScalar) ? [`${indent}${key}  ${each.join(', ')}`] : [`${indent}${key}`, ...lines(each, `${indent}  `)];
+    if (isScalar(each)) return [`${indent}${key}  ${word(each)}`];
+    return Array.isArray(each) && each.every(isScalar) ? [`${indent}${key}  ${each.map(word).join(', ')}`] : [`${indent}${key}`, ...lines(each, `${indent}  `)];
   });
 }
 
@@ -72,7 +72,7 @@ function quote(inspect: Command): void {
 }
 
 const described = (name: string, summary: string, describe: (bytes: Buffer) => Json) => (inspect: Command): void => {
-  inspect.command(`${name} <FILE>`).summary(summary).option('--json', 'print one JSON object').action((file: string, options: Asked) => {
+  inspect.command(`${name} <FILE>`).summary(summary).description(`Shows ${summary}. FILE holds the structure, its hex or its base64. Nothing is believed: for a malformed file it says where and why, exit status 1.`).option('--json', 'print one JSON object').action((file: string, options: Asked) => {
     const value = describe(meant(file));
     show(value, options, () => lines(value).join('\n'));
   });
@@ -84,6 +84,7 @@ const evidence = described('evidence', 'evidence of a payment, a platform part, 
 function eventlog(inspect: Command): void {
   inspect.command('eventlog <FILE>')
     .summary("a firmware's boot log (binary_bios_measurements, CCEL), replayed")
+    .description('Shows the events of a TCG boot log and the PCR values it replays to, per bank. What no digest covers is listed apart: whoever sent the log may have written it.')
     .option('--json', 'print one JSON object')
     .action((file: string, options: Asked) => {
       const { log, report } = inspectEventLog(meant(file));
@@ -103,6 +104,7 @@ function eventlog(inspect: Command): void {
 function ima(inspect: Command): void {
   inspect.command('ima <FILE>')
     .summary('an IMA measurement list (ascii or binary), replayed')
+    .description('Shows how many entries and violations a list holds and the value of PCR 10 it replays to; with --quote, how many entries that quote covers. A list is usually longer than the quote.')
     .option('--quote <FILE>', 'a quote of PCR 10: how many entries does it cover?')
     .option('--pcrs <FILE>', 'values of the other PCRs in that quote, JSON {"sha256":{"0":"hex"}}')
     .option('--eventlog <FILE>', 'the boot log, to compute them')
