@@ -4,6 +4,7 @@ import { type Finding, fault, finding } from '../src/base/fault.js';
 import { hashJson } from '../src/base/json.js';
 import type { AgentClaims, Mapping } from '../src/objects/claims.js';
 import type { AgentId, AgentManifest, ManifestFile } from '../src/objects/manifest.js';
+import { environmentFindings } from './environment.js';
 
 type ConfigKind = keyof AgentManifest['config'];
 const CONFIG_KINDS = ['prompts', 'models', 'tools', 'skills'] as const satisfies readonly ConfigKind[];
@@ -62,11 +63,18 @@ const shown = (path: string): string => Array.from(path.replace(/\p{Cc}/gu, '?')
 /** More drifted files than this are counted, not named. */
 const NAMED = 64;
 
+/** The first paths, and how many more. */
+function few(paths: readonly string[]): string {
+  const first = paths.slice(0, 3).map(shown).join(', ');
+  return paths.length > 3 ? `${first} and ${paths.length - 3} more` : first;
+}
+
+/** What was changed and changed back is as bad as what is changed: the process may run what stood there in between. Only a new process is clean. */
 function treeFindings({ tree }: AgentClaims, manifest: AgentManifest): Finding[] {
   const named = tree.drift.slice(0, NAMED).map((drift) => finding('agent.drift', { path: `${shown(drift.path)} (${drift.kind})` }));
+  if (tree.changedSinceStart.length > 0) named.push(finding('agent.changed_since_start', { path: few(tree.changedSinceStart) }));
   if (tree.sha256 === treeHash(manifestFiles(manifest))) return named;
-  const first = tree.drift.slice(0, 3).map((drift) => shown(drift.path)).join(', ');
-  const what = tree.drift.length > 3 ? `${first} and ${tree.drift.length - 3} more` : first;
+  const what = few(tree.drift.map(({ path }) => path));
   return [finding('agent.version_not_authorised', { what: what || 'its files have another hash' }), ...named];
 }
 
@@ -82,6 +90,7 @@ function codeFindings({ mappings, injection }: AgentClaims, manifest: AgentManif
   const known = new Set([...manifest.interpreters, ...manifest.mappings, ...manifest.files].map((file) => file.sha256));
   const foreign = (mapping: Mapping): boolean => mapping.deleted || mapping.sha256 === null || !known.has(mapping.sha256);
   const findings = mappings.filter(foreign).slice(0, NAMED).map((mapping) => finding('agent.foreign_mapping', { path: `${shown(mapping.path)}${mapping.deleted ? ' (deleted)' : ''}` }));
+  if (injection.patchedPages !== null && injection.patchedPages > 0) findings.push(finding('agent.code_patched', { pages: injection.patchedPages }));
   if (injection.anonymousCode > 0 && !manifest.launch.allowAnonymousCode) findings.push(finding('agent.anonymous_code'));
   return findings;
 }
@@ -96,5 +105,5 @@ function injectionFindings({ injection }: AgentClaims): Finding[] {
 
 /** Everything in the claims that the manifest does not allow: all findings, none hides another. An empty list says nothing of what no claim covers. */
 export const compareWithManifest = (claims: AgentClaims, manifest: AgentManifest): Finding[] => [
-  ...treeFindings(claims, manifest), ...exeFindings(claims, manifest), ...codeFindings(claims, manifest), ...injectionFindings(claims),
+  ...treeFindings(claims, manifest), ...exeFindings(claims, manifest), ...codeFindings(claims, manifest), ...injectionFindings(claims), ...environmentFindings(claims),
 ];

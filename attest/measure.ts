@@ -5,7 +5,7 @@
  * In attach mode environment and command line are the process's own memory. They may only lower: what is seen in them is a sign, what is
  * missing in them proves nothing.
  */
-import { type Sha256 } from '../src/base/bytes.js';
+import { type Sha256, sha256 } from '../src/base/bytes.js';
 import { hashJson } from '../src/base/json.js';
 import type { AgentClaims, Drift, Mapping } from '../src/objects/claims.js';
 import type { AgentManifest } from '../src/objects/manifest.js';
@@ -25,17 +25,23 @@ export interface Snapshot {
   readonly tracerPid: number;
   readonly inspector: boolean;
   readonly envNames: readonly string[];
+  /** Pages of mapped code that are not the file's any more; null where the kernel does not say. */
+  readonly patchedPages: number | null;
   /** Names of the options before the program on the command line, without their values. */
   readonly options: readonly string[];
   readonly process: {
     readonly uid: number; readonly gid: number; readonly startTicks: string; readonly noNewPrivs: boolean; readonly seccomp: number;
     /** 16 lower-case hex digits. */
     readonly capEff: string;
+    readonly capBnd: string;
     readonly unit: string | null;
+    /** Path in the cgroup hierarchy. */
+    readonly cgroup: string;
     /** Kind to identity, as the links of /proc/PID/ns say. */
     readonly namespaces: Readonly<Record<string, string>>;
   };
-  readonly files: readonly FoundFile[];
+  readonly kernel: AgentClaims['kernel'];
+  readonly tree: AgentClaims['tree'];
 }
 
 /** For which agent, and how it came under the sidecar's eyes. */
@@ -68,6 +74,9 @@ function riskyNames(snapshot: Snapshot, runtime: Runtime): string[] {
   return [...new Set(plain)].sort().slice(0, 64);
 }
 
+/** As the shape of a name has it; the others are left to {@link riskyNames}. */
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,255}$/;
+
 /** What differs between the files found and those of the manifest, by path. */
 function driftOf(found: readonly FoundFile[], manifest: AgentManifest): Drift[] {
   const expected = new Map(manifestFiles(manifest).map((file) => [file.path, file.sha256]));
@@ -81,22 +90,29 @@ function driftOf(found: readonly FoundFile[], manifest: AgentManifest): Drift[] 
 /** The hash over what was found under the names of the manifest; with extra code it is no longer that of the manifest. */
 const treeOf = (found: readonly FoundFile[]): Sha256 => treeHash(found.flatMap(({ path, sha256 }) => (sha256 === null ? [] : [{ path, sha256 }])));
 
+/** What is claimed of the files found. `changedSinceStart`: paths of those that were touched while the process ran. */
+export function measureTree(found: readonly FoundFile[], manifest: AgentManifest, changedSinceStart: readonly string[] = []): AgentClaims['tree'] {
+  return { files: found.length, sha256: treeOf(found), drift: driftOf(found, manifest), changedSinceStart: changedSinceStart.slice(0, 64) };
+}
+
 export function measure(snapshot: Snapshot, facts: AgentFacts): AgentClaims {
-  const { namespaces, ...process } = snapshot.process;
+  const { namespaces, cgroup, ...process } = snapshot.process;
   return {
     v: 'ari-agent-1',
     agentId: facts.agentId,
     manifestSha256: facts.manifestSha256,
     mode: facts.mode,
     exe: snapshot.exe,
-    tree: { files: snapshot.files.length, sha256: treeOf(snapshot.files), drift: driftOf(snapshot.files, facts.manifest) },
+    tree: snapshot.tree,
     mappings: [...snapshot.mappings],
     injection: {
       tracerPid: snapshot.tracerPid,
       anonymousCode: snapshot.anonymousCode,
       inspector: snapshot.inspector,
+      patchedPages: snapshot.patchedPages,
       riskyEnv: riskyNames(snapshot, facts.manifest.launch.runtime),
     },
-    process: { ...process, namespaces: hashJson(namespaces) },
+    process: { ...process, cgroup: sha256(cgroup), namespaces: hashJson(namespaces), envNames: snapshot.envNames.filter((name) => PLAIN_NAME.test(name)).slice(0, 128) },
+    kernel: snapshot.kernel,
   };
 }

@@ -1,5 +1,6 @@
 /**
- * The only native calls of the sidecar: what the kernel knows of a unix socket's peer, which Node cannot ask. 64-bit little-endian Linux.
+ * Native calls: what the kernel knows of a unix socket's peer, which Node cannot ask. 64-bit little-endian Linux. (The others are inotify and leases
+ * in `sense/notices.ts`, and exec through a descriptor in `launch/exec.ts`.)
  *
  * Nothing in /proc can stand in for SO_PEERCRED (it lists sockets, not their peers), so without koffi nobody is identified and nobody is
  * served: {@link native} throws. What may be missing in an older kernel lowers less: see {@link Native.pidfd}.
@@ -50,9 +51,14 @@ export function native(): Native {
   }
 }
 
-function load(): Native {
+/** The C library, and koffi that calls it. @throws Error when koffi cannot be loaded here */
+export function openLibc(): { koffi: typeof import('koffi'); libc: import('koffi').LibraryHandle } {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  const libc = koffi.load(null);
+  return { koffi, libc: koffi.load(null) };
+}
+
+function load(): Native {
+  const { koffi, libc } = openLibc();
   const getsockopt = libc.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)');
   const setsockopt = libc.func('int setsockopt(int, int, int, const int *, uint32_t)');
   const syscall = libc.func('long syscall(long, long, long)');

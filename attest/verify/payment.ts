@@ -16,7 +16,7 @@ import { enrolledKey } from './device.js';
 import { appraisePlatform, assertFirmware, platformClaims, policyFindings, tierOf } from './platform.js';
 import { assertLogIndex, assertRegister } from './nv.js';
 import { type Judged, Refusal, untilRefused } from './refusal.js';
-import { BROKEN_VECTOR, inOrder, submodule, worst } from './status.js';
+import { BROKEN_VECTOR, inOrder, submodule, weighs, worst } from './status.js';
 
 /** What was proven of a payment. */
 interface Proven { readonly clockInfo: ClockInfo; readonly log: Extended; readonly platform: PlatformAppraisal }
@@ -118,7 +118,7 @@ function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Prove
 
 function summary(platform: Submodule, sidecar: Submodule, agent: Submodule): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {
   const findings = inOrder([platform, sidecar, agent].flatMap((part) => part.findings));
-  return { code: findings[0]?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
+  return { code: findings.find(weighs)?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
 }
 
 function refused({ evidence, device }: PaymentInput, { refusal }: Judged<unknown> & { ok: false }): PaymentResult {

@@ -6,8 +6,9 @@ import type { Ar4si, TrustVector } from '../../src/objects/ear.js';
 import type { Submodule } from '../types.js';
 
 export type SubmoduleName = 'platform' | 'sidecar' | 'agent';
-interface Mark { readonly submodule: SubmoduleName; readonly claim: Ar4si; readonly value: number }
-const mark = (submodule: SubmoduleName, claim: Ar4si, value: number): Mark => ({ submodule, claim, value });
+/** `value` null: a note. It is told, and lowers nothing: operators weigh it by the devices they let in. */
+interface Mark { readonly submodule: SubmoduleName; readonly claim: Ar4si; readonly value: number | null }
+const mark = (submodule: SubmoduleName, claim: Ar4si, value: number | null): Mark => ({ submodule, claim, value });
 
 /** 2..31 affirming, 32..95 warning, 96..127 contraindicated; 99: a cryptographic check failed. */
 const MARKS: Partial<Record<Code, Mark>> = {
@@ -34,10 +35,17 @@ const MARKS: Partial<Record<Code, Mark>> = {
   'agent.anonymous_code': mark('agent', 'executables', 33),
   'agent.env_risky': mark('agent', 'configuration', 96),
   'agent.drift': mark('agent', 'file-system', 32),
+  'agent.changed_since_start': mark('agent', 'file-system', 96),
+  'agent.code_patched': mark('agent', 'executables', 96),
+  'agent.privileged': mark('agent', 'configuration', null),
+  'agent.host_open': mark('agent', 'configuration', null),
 };
 /** What stands in no row is evidence that did not hold. */
-const BROKEN = mark('platform', 'instance-identity', 99);
+const BROKEN_VALUE = 99;
+const BROKEN = mark('platform', 'instance-identity', BROKEN_VALUE);
 const markOf = (code: Code): Mark => MARKS[code] ?? BROKEN;
+/** False for notes. */
+export const weighs = ({ code }: Finding): boolean => markOf(code).value !== null;
 
 export function statusOf(value: number): EarStatus {
   if (value >= -1 && value <= 1) return 'none';
@@ -63,10 +71,10 @@ export function submodule(name: SubmoduleName, claims: TrustVector, all: readonl
   const vector: TrustVector = { ...claims };
   for (const { code } of findings) {
     const { claim, value } = markOf(code);
-    if (isWorse(value, vector[claim])) vector[claim] = value;
+    if (value !== null && isWorse(value, vector[claim])) vector[claim] = value;
   }
   return { status: worst(Object.values(vector).map(statusOf)), vector, findings };
 }
 
 /** Of evidence that is not authentic nothing holds. */
-export const BROKEN_VECTOR: TrustVector = { 'instance-identity': BROKEN.value };
+export const BROKEN_VECTOR: TrustVector = { 'instance-identity': BROKEN_VALUE };

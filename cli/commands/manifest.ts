@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { buildManifest, manifestFiles } from '../../attest/manifest.js';
-import { hashTree } from '../../daemon/sense/tree.js';
+import { hashTree } from '../../daemon/sense/build.js';
 import { learnMappings } from '../../daemon/sense/learn.js';
 import { fileHashes } from '../../daemon/sense/hash.js';
 import { ulid } from '../../src/base/id.js';

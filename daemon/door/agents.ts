@@ -34,8 +34,17 @@ async function isAgent(peer: Peer, agent: Agent, exeSha256: string | null): Prom
 
 /** Whether the first argument that is no option names this file. */
 async function runs({ proc }: Peer, entry: string): Promise<boolean> {
-  const { program } = await readCommandLine(proc).catch(() => ({ program: null }));
+  const program = programOf(proc);
   return program !== null && isSame(entry, program.startsWith('/') ? `${proc}/root${program}` : `${proc}/cwd/${program}`);
+}
+
+/** Null also for a process that has ended: the caller asks whether it is still there. */
+function programOf(proc: string): string | null {
+  try {
+    return readCommandLine(proc).program;
+  } catch {
+    return null;
+  }
 }
 
 async function isSame(...paths: [string, string]): Promise<boolean> {

@@ -2,7 +2,7 @@
  * The command line of a process. It is the process's own memory, so it is a hint that may be false: it picks among agents and lowers an appraisal,
  * nothing is permitted because of it.
  */
-import { readFile } from 'node:fs/promises';
+import { readProc } from './proc.js';
 
 export interface CommandLine {
   /** Names of the options that stand before the program, without values. */
@@ -18,4 +18,4 @@ export function parseCommandLine(raw: string): CommandLine {
   return { options, program: args[at] ?? null };
 }
 
-export const readCommandLine = async (proc: string): Promise<CommandLine> => parseCommandLine(await readFile(`${proc}/cmdline`, 'utf8'));
+export const readCommandLine = (proc: string): CommandLine => parseCommandLine(readProc(`${proc}/cmdline`, 'utf8'));

@@ -4,7 +4,8 @@
  * closed between two payments leaves nothing to be seen here.
  */
 import { get } from 'node:http';
-import { readFile, readdir, readlink } from 'node:fs/promises';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { readProc } from './proc.js';
 
 const LISTEN = '0A';
 const ASK_MS = 1000;
@@ -40,17 +41,33 @@ function remember(inodes: Iterable<string>): void {
 }
 
 /** Sockets of the process that are not known to be harmless. */
-async function unknownSockets(proc: string): Promise<Set<string>> {
-  const links = await Promise.all((await readdir(`${proc}/fd`)).map((fd) => readlink(`${proc}/fd/${fd}`).catch(() => '')));
-  return new Set(links.flatMap((link) => /^socket:\[([0-9]+)\]$/.exec(link)?.[1] ?? []).filter((inode) => !harmless.has(inode)));
+function unknownSockets(proc: string): Set<string> {
+  const sockets = readdirSync(`${proc}/fd`).map((fd) => linkOf(`${proc}/fd/${fd}`)).filter((link) => link.startsWith('socket:['));
+  return new Set(sockets.map((link) => link.slice('socket:['.length, -1)).filter((inode) => !harmless.has(inode)));
 }
 
-async function listenersAmong(unknown: Set<string>, proc: string): Promise<TcpSocket[]> {
-  const unix = (await readFile(`${proc}/net/unix`, 'latin1')).split('\n').map((line) => line.split(/\s+/)[6] ?? '');
+/** A descriptor may be closed while it is looked at. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+function tableOf(path: string): string {
+  try {
+    return readProc(path);
+  } catch {
+    return '';
+  }
+}
+
+function listenersAmong(unknown: Set<string>, proc: string): TcpSocket[] {
+  const unix = readProc(`${proc}/net/unix`).split('\n').map((line) => line.split(/\s+/)[6] ?? '');
   remember(unix.filter((inode) => unknown.delete(inode)));
   if (unknown.size === 0) return [];
-  const tables = await Promise.all(['tcp', 'tcp6'].map((table) => readFile(`${proc}/net/${table}`, 'latin1').catch(() => '')));
-  const sockets = tables.flatMap(parseSockets).filter(({ inode }) => unknown.has(inode));
+  const sockets = ['tcp', 'tcp6'].flatMap((table) => parseSockets(tableOf(`${proc}/net/${table}`))).filter(({ inode }) => unknown.has(inode));
   remember(sockets.filter(({ listening }) => !listening).map(({ inode }) => inode));
   return sockets.filter(({ listening }) => listening);
 }
@@ -71,10 +88,10 @@ const answersAsInspector = ({ host, port }: TcpSocket): Promise<boolean> => new 
 });
 
 export async function senseInspector(proc: string): Promise<boolean> {
-  const unknown = await unknownSockets(proc);
-  const listeners = unknown.size === 0 ? [] : await listenersAmong(unknown, proc);
+  const unknown = unknownSockets(proc);
+  const listeners = unknown.size === 0 ? [] : listenersAmong(unknown, proc);
   if (listeners.length === 0) return false;
-  if (await readlink(`${proc}/ns/net`) !== await readlink('/proc/self/ns/net')) return true;
+  if (readlinkSync(`${proc}/ns/net`) !== readlinkSync('/proc/self/ns/net')) return true;
   for (const listener of listeners) {
     if (await answersAsInspector(listener)) return true;
     remember([listener.inode]);

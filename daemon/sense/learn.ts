@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fault } from '../../src/base/fault.js';
 import type { AgentManifest } from '../../src/objects/manifest.js';
 import { fileHashes } from './hash.js';
-import { senseCode } from './maps.js';
+import { CodeSense } from './maps.js';
 
 type Runtime = AgentManifest['launch']['runtime'];
 export type LearntFile = AgentManifest['mappings'][number];
@@ -20,7 +20,7 @@ const STEPS = 40;
 
 /** The file-backed code of a running process, by content. @throws Fault usage.wrong when it cannot be read or holds code without a file name */
 export async function mappingsOf(pid: number): Promise<LearntFile[]> {
-  const code = await senseCode(`/proc/${pid}`, fileHashes).catch((cause: Error) => {
+  const code = await new CodeSense(fileHashes).look(`/proc/${pid}`, `${pid}`).catch((cause: Error) => {
     throw fault('usage.wrong', { what: `the code of process ${pid} cannot be read: ${cause.message}` });
   });
   return code.mappings.map(({ path, sha256, deleted }) => {

@@ -2,39 +2,61 @@
  * Reads what is true of an agent's process now. Everything is read below {@link Peer.proc}, which never shows another process; whether it is still
  * the same program is asked by {@link Peer.stillThere} after it. What cannot be read is said, or refuses the measurement: it is never left out.
  */
-import { readlink, stat } from 'node:fs/promises';
+import { readlinkSync, statSync } from 'node:fs';
 import type { Snapshot } from '../../attest/measure.js';
 import { Fault } from '../../src/base/fault.js';
 import type { Agent, Peer } from '../ports.js';
 import { readCommandLine } from './command.js';
-import { fileHashes } from './hash.js';
+import { type FileHashes, fileHashes } from './hash.js';
 import { senseInspector } from './inspector.js';
-import { senseCode } from './maps.js';
-import { senseEnvNames, senseProcess, senseTracer } from './status.js';
-import { senseTree } from './tree.js';
+import { senseKernel } from './kernel.js';
+import { CodeSense } from './maps.js';
+import { senseEnvNames, senseProcess, senseTracer, startMsOf } from './status.js';
+import { TreeSense } from './tree.js';
 
-/** @throws Fault peer.gone when the process ended meanwhile, peer.unreadable when the sidecar may not look at it */
-export async function sense(peer: Peer, agent: Agent): Promise<Snapshot> {
-  try {
-    return await read(peer.proc, peer, agent);
-  } catch (cause) {
-    peer.stillThere();
-    throw new Fault('peer.unreadable', { pid: peer.pid, what: (cause as NodeJS.ErrnoException).code ?? (cause as Error).message }, cause);
+/** The eyes of one sidecar: what they saw is kept for the next look. */
+export class Senses {
+  private readonly hashes: FileHashes;
+  private readonly code: CodeSense;
+  private readonly trees: TreeSense;
+
+  constructor(hashes: FileHashes = fileHashes) {
+    this.hashes = hashes;
+    this.code = new CodeSense(hashes);
+    this.trees = new TreeSense(hashes);
+  }
+
+  /** @throws Fault peer.gone when the process ended meanwhile, peer.unreadable when the sidecar may not look at it */
+  async look(peer: Peer, agent: Agent): Promise<Snapshot> {
+    try {
+      return await this.read(peer, agent);
+    } catch (cause) {
+      peer.stillThere();
+      throw new Fault('peer.unreadable', { pid: peer.pid, what: (cause as NodeJS.ErrnoException).code ?? (cause as Error).message }, cause);
+    }
+  }
+
+  private async read({ proc, pid, startTicks }: Peer, agent: Agent): Promise<Snapshot> {
+    this.hashes.settle();
+    const [exe, code, inspector, tree] = await Promise.all([
+      this.executable(proc), this.code.look(proc, `${pid} ${startTicks}`), senseInspector(proc), this.trees.look(proc, agent, startMsOf(startTicks)),
+    ]);
+    return {
+      exe, tree, inspector, mappings: code.mappings, anonymousCode: code.anonymous, patchedPages: code.patched,
+      tracerPid: senseTracer(proc), envNames: senseEnvNames(proc), options: readCommandLine(proc).options, process: senseProcess(proc, startTicks), kernel: senseKernel(),
+    };
+  }
+
+  /** Through the open inode: its content, also when the name is gone. Replaced: the name leads elsewhere now. */
+  private async executable(proc: string): Promise<Snapshot['exe']> {
+    const path = readlinkSync(`${proc}/exe`);
+    const { sha256, dev, ino } = await this.hashes.hash(`${proc}/exe`);
+    const named = path.endsWith(' (deleted)') ? undefined : statSync(`${proc}/root${path}`, { bigint: true, throwIfNoEntry: false });
+    return { path: path.slice(0, 4096), sha256, replaced: named?.dev.toString() !== dev || named.ino.toString() !== ino };
   }
 }
 
-async function read(proc: string, peer: Peer, agent: Agent): Promise<Snapshot> {
-  const [exe, code, tracerPid, inspector, envNames, command, process, files] = await Promise.all([
-    senseExecutable(proc), senseCode(proc, fileHashes), senseTracer(proc), senseInspector(proc), senseEnvNames(proc), readCommandLine(proc),
-    senseProcess(proc, peer.startTicks), senseTree(`${proc}/root${agent.root}`, agent.manifest.value, fileHashes),
-  ]);
-  return { exe, mappings: code.mappings, anonymousCode: code.anonymous, tracerPid, inspector, envNames, options: command.options, process, files };
-}
+const senses = new Senses();
 
-/** Through the open inode: its content, also when the name is gone. Replaced: the name leads elsewhere now. */
-async function senseExecutable(proc: string): Promise<Snapshot['exe']> {
-  const path = await readlink(`${proc}/exe`);
-  const { sha256, dev, ino } = await fileHashes.hash(`${proc}/exe`);
-  const named = await stat(`${proc}/root${path}`, { bigint: true }).catch(() => null);
-  return { path: path.slice(0, 4096), sha256, replaced: named === null || named.dev.toString() !== dev || named.ino.toString() !== ino };
-}
+/** A look with the eyes of this process. */
+export const sense = (peer: Peer, agent: Agent): Promise<Snapshot> => senses.look(peer, agent);

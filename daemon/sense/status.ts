@@ -1,54 +1,73 @@
 /** What the kernel says of a process: credentials, hardening, tracer, unit, namespaces. */
-import { readFile, readdir, readlink } from 'node:fs/promises';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { uptime } from 'node:os';
 import type { Snapshot } from '../../attest/measure.js';
+import { readProc } from './proc.js';
 
-/** Members of /proc/PID/status by name. */
-export async function readStatus(path: string): Promise<Map<string, string>> {
-  const lines = (await readFile(path, 'latin1')).split('\n');
-  return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]));
+/** A member of a status file (proc_pid_status(5)); '' when it is not there. */
+export function statusMember(status: string, name: string): string {
+  const at = status.indexOf(`\n${name}:`) + 1;
+  return at === 0 ? '' : status.slice(at + name.length + 1, status.indexOf('\n', at)).trim();
 }
 
-const effective = (ids: string | undefined): number => Number((ids ?? '').split(/\s+/)[1] ?? Number.NaN);
+const effective = (ids: string): number => Number(ids.split(/\s+/)[1] ?? Number.NaN);
+const capabilities = (hex: string): string => hex.padStart(16, '0');
 
-export async function senseProcess(proc: string, startTicks: string): Promise<Snapshot['process']> {
-  const status = await readStatus(`${proc}/status`);
+export function senseProcess(proc: string, startTicks: string): Snapshot['process'] {
+  const status = readProc(`${proc}/status`);
+  const cgroup = readProc(`${proc}/cgroup`, 'utf8');
   return {
-    uid: effective(status.get('Uid')),
-    gid: effective(status.get('Gid')),
+    uid: effective(statusMember(status, 'Uid')),
+    gid: effective(statusMember(status, 'Gid')),
     startTicks,
-    noNewPrivs: status.get('NoNewPrivs') === '1',
-    seccomp: Number(status.get('Seccomp') ?? 0),
-    capEff: (status.get('CapEff') ?? '').padStart(16, '0'),
-    unit: unitOf(await readFile(`${proc}/cgroup`, 'utf8')),
-    namespaces: await namespacesOf(proc),
+    noNewPrivs: statusMember(status, 'NoNewPrivs') === '1',
+    seccomp: Number(statusMember(status, 'Seccomp')),
+    capEff: capabilities(statusMember(status, 'CapEff')),
+    capBnd: capabilities(statusMember(status, 'CapBnd')),
+    unit: unitOf(cgroup),
+    cgroup: cgroupOf(cgroup),
+    namespaces: namespacesOf(proc),
   };
 }
 
 /** The first tracer of any thread: a debugger need not attach to the first one. 0 when there is none. */
-export async function senseTracer(proc: string): Promise<number> {
-  for (const thread of await readdir(`${proc}/task`)) {
-    // A thread may end while it is looked at.
-    const status = await readStatus(`${proc}/task/${thread}/status`).catch(() => new Map<string, string>());
-    const tracer = Number(status.get('TracerPid') ?? 0);
+export function senseTracer(proc: string): number {
+  for (const thread of readdirSync(`${proc}/task`)) {
+    const tracer = Number(statusMember(threadStatus(`${proc}/task/${thread}/status`), 'TracerPid'));
     if (tracer !== 0) return tracer;
   }
   return 0;
 }
 
-/** The innermost systemd unit of the cgroup (v2, or systemd's own v1 hierarchy); null outside of one. */
-export function unitOf(cgroup: string): string | null {
-  const path = /^(?:0|[0-9]+:name=systemd):?:(.*)$/m.exec(cgroup)?.[1] ?? '';
-  return path.split('/').findLast((part) => /\.(?:service|scope)$/.test(part))?.slice(0, 512) ?? null;
+/** A thread may end while it is looked at. */
+function threadStatus(path: string): string {
+  try {
+    return readProc(path);
+  } catch {
+    return '';
+  }
 }
 
-async function namespacesOf(proc: string): Promise<Record<string, string>> {
-  const kinds = (await readdir(`${proc}/ns`)).sort();
-  return Object.fromEntries(await Promise.all(kinds.map(async (kind) => [kind, await readlink(`${proc}/ns/${kind}`)] as const)));
+/** The path in the v2 hierarchy, or in systemd's own v1. */
+const cgroupOf = (cgroup: string): string => /^(?:0|[0-9]+:name=systemd):?:(.*)$/m.exec(cgroup)?.[1] ?? '';
+
+/** The innermost systemd unit of the cgroup; null outside of one. */
+export function unitOf(cgroup: string): string | null {
+  return cgroupOf(cgroup).split('/').findLast((part) => /\.(?:service|scope)$/.test(part))?.slice(0, 512) ?? null;
+}
+
+function namespacesOf(proc: string): Record<string, string> {
+  return Object.fromEntries(readdirSync(`${proc}/ns`).sort().map((kind) => [kind, readlinkSync(`${proc}/ns/${kind}`)] as const));
 }
 
 /** Names, never values, of the environment at start. The process can overwrite them: what is missing proves nothing. */
-export async function senseEnvNames(proc: string): Promise<string[]> {
-  const raw = await readFile(`${proc}/environ`, 'utf8');
-  const names = raw.split('\0').map((entry) => entry.split('=', 1)[0] ?? '').filter((name) => name !== '');
+export function senseEnvNames(proc: string): string[] {
+  const names = readProc(`${proc}/environ`, 'utf8').split('\0').map((entry) => entry.slice(0, Math.max(entry.indexOf('='), 0))).filter((name) => name !== '');
   return [...new Set(names)].sort();
 }
+
+/** Of starttime in /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
+const TICK_MS = 10;
+
+/** When the process began, ms since 1970, good to a few hundredths of a second. Clocks that were set since move it along. */
+export const startMsOf = (startTicks: string): number => Date.now() - uptime() * 1000 + Number(startTicks) * TICK_MS;

@@ -1,91 +1,138 @@
-/** The files of an agent below its root: all of them for a new manifest, those of its manifest and code that it does not name for a measurement. */
-import type { Dirent } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+/**
+ * The files of an agent below its root, for a measurement: those of its manifest, and code that it does not name. What was seen is kept while the kernel
+ * tells of no change: of a file (see {@link FileHashes}), of a name in a folder, of a mount. An unchanged tree costs the same however large it is.
+ */
+import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { manifestFiles } from '../../attest/manifest.js';
-import type { FoundFile } from '../../attest/measure.js';
-import { fault } from '../../src/base/fault.js';
-import type { AgentManifest, ManifestFile } from '../../src/objects/manifest.js';
-import { type FileHashes, fileHashes } from './hash.js';
+import { type FoundFile, measureTree } from '../../attest/measure.js';
+import type { AgentClaims } from '../../src/objects/claims.js';
+import type { AgentManifest } from '../../src/objects/manifest.js';
+import type { Agent } from '../ports.js';
+import type { FileHashes } from './hash.js';
+import { list, type Listing, mapSome, resolveInside } from './files.js';
+import { IN, type Notice } from './notices.js';
+import { readProc } from './proc.js';
 
-const FILES_MAX = 200_000;
-const AT_ONCE = 8;
 /** What a runtime loads by itself when it stands in the right place. Other files that no manifest names are the agent's data. */
 const CODE = /(?:^|\/)package\.json$|\.(?:[cm]?[jt]s|node|wasm|so(?:\.[0-9.]+)?|py[cdo]?|pth|jar|class|sh)$/;
+/** Clocks of kernel and process start agree to a few hundredths of a second. */
+const CLOCK_MS = 50;
+const KEPT = 256;
 
-/** Applies work to each item, a few at a time, keeping the order. */
-async function mapSome<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
-  const out: U[] = [];
-  for (let at = 0; at < items.length; at += AT_ONCE) out.push(...await Promise.all(items.slice(at, at + AT_ONCE).map(work)));
-  return out;
-}
+type Tree = AgentClaims['tree'];
+interface Seen { readonly file: FoundFile; readonly ctimeMs: number; readonly quiet: boolean }
 
-interface Listed { readonly path: string; readonly link: boolean }
+const NOTHING: Listing = { files: [], folders: new Set() };
 
-/** Every file and symbolic link below a root, by relative path. Links to folders are not followed. */
-async function list(root: string): Promise<Listed[]> {
-  const found: Listed[] = [];
-  const folders = [''];
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory()) folders.push(path);
-      else if (isFile(entry)) found.push({ path, link: entry.isSymbolicLink() });
-    }
-    if (found.length > FILES_MAX) throw fault('intake.too_large', { size: found.length, max: FILES_MAX });
+/** Whether every file of the manifest is reached through folders that are watched, and through no link that leaves the tree. */
+async function isClosed(root: string, { files, folders }: Listing, names: ReadonlySet<string>): Promise<boolean> {
+  for (const name of names) {
+    const folder = dirname(name);
+    if (!folders.has(folder === '.' ? '' : folder)) return false;
   }
-  return found;
+  for (const { path, link } of files) if (link && names.has(path) && await resolveInside(root, path) === null) return false;
+  return true;
 }
 
-const isFile = (entry: Dirent): boolean => entry.isFile() || entry.isSymbolicLink();
+/** One careful look at a tree. It is stale as soon as something is told of it. */
+class Look {
+  /** Among the listeners to a folder: the next look at the same tree takes its place. */
+  readonly key: string;
+  readonly root: string;
+  readonly mounts: string;
+  readonly changes: number;
+  tree!: Tree;
+  stale = false;
+  private seen: readonly Seen[] = [];
+  private latestMs = 0;
+  /** Links make every name matter: it may be one that a link leads through. */
+  private hasLinks = false;
 
-/** True when a link leads to something below the root, which is listed under its own name. */
-async function staysInside(root: string, path: string): Promise<boolean> {
-  const [base, target] = await Promise.all([root, join(root, path)].map((name) => realpath(name).catch(() => null)));
-  return typeof base === 'string' && typeof target === 'string' && (target === base || target.startsWith(`${base}/`));
-}
-
-/**
- * Hashes every file below a root, sorted by path: what `ari manifest build` signs.
- * @throws Fault usage.wrong for a link that leads out of the root or a file that cannot be read, intake.too_large
- */
-export async function hashTree(root: string): Promise<ManifestFile[]> {
-  const listed = await list(root);
-  for (const { path, link } of listed) {
-    if (link && !await staysInside(root, path)) throw fault('usage.wrong', { what: `the link ${path} leads out of ${root}` });
+  constructor(key: string, root: string, mounts: string, changes: number) {
+    this.key = key;
+    this.root = root;
+    this.mounts = mounts;
+    this.changes = changes;
   }
-  const files = await mapSome(listed, async ({ path }) => await isFolder(root, path) ? [] : [{ path, sha256: await hashOrRefuse(join(root, path)) }]);
-  return files.flat().sort((a, b) => (a.path < b.path ? -1 : 1));
+
+  holds(root: string, mounts: string, changes: number): boolean {
+    return !this.stale && this.root === root && this.mounts === mounts && this.changes === changes;
+  }
+
+  async take(root: string, manifest: AgentManifest, hashes: FileHashes): Promise<void> {
+    const named = manifestFiles(manifest);
+    const names = new Set(named.map((file) => file.path));
+    // Folders are watched before they are read: what comes after is told.
+    const listed = await list(root, (folder) => this.watch(root, folder, names, hashes)).catch(() => NOTHING);
+    this.hasLinks = listed.files.some(({ link }) => link);
+    if (!await isClosed(root, listed, names)) this.stale = true;
+    const extra = listed.files.filter(({ path }) => CODE.test(path) && !names.has(path));
+    const foreign = await mapSome(extra, async ({ path, link }) => (link && await resolveInside(root, path) !== null ? [] : [await extraFile(root, path, hashes)]));
+    this.seen = [...await mapSome(named, (file) => namedFile(root, file.path, hashes)), ...foreign.flat()];
+    this.tree = measureTree(this.seen.map(({ file }) => file), manifest);
+    this.latestMs = this.seen.reduce((latest, { ctimeMs }) => Math.max(latest, ctimeMs), 0);
+    if (this.seen.some(({ quiet }) => !quiet)) this.stale = true;
+  }
+
+  /** The tree as a process has it that began at this time. A file whose inode moved since then may have been another when it was loaded. */
+  since(startMs: number): Tree {
+    const from = startMs + CLOCK_MS;
+    if (this.latestMs <= from) return this.tree;
+    const changed = this.seen.filter(({ file, ctimeMs }) => ctimeMs > from && file.state === 'read').map(({ file }) => file.path);
+    const drifted = new Set(this.tree.drift.map(({ path }) => path));
+    return { ...this.tree, changedSinceStart: changed.filter((path) => !drifted.has(path)).slice(0, 64) };
+  }
+
+  private watch(root: string, folder: string, names: ReadonlySet<string>, hashes: FileHashes): void {
+    const heard = ({ mask, name }: Notice): void => {
+      const path = folder === '' ? name : `${folder}/${name}`;
+      const isData = !this.hasLinks && (mask & IN.ISDIR) === 0 && name !== '' && !CODE.test(path) && !names.has(path);
+      if (!isData) this.stale = true;
+    };
+    if (!hashes.watchFolder(join(root, folder), this.key, heard)) this.stale = true;
+  }
 }
 
-const isFolder = (root: string, path: string): Promise<boolean> => stat(join(root, path)).then((found) => found.isDirectory(), () => false);
+/** The trees of the agents of one sidecar. An agent may run in several file systems at once (containers): each look names its root. */
+export class TreeSense {
+  private readonly hashes: FileHashes;
+  private readonly looks = new Map<string, Look>();
 
-async function hashOrRefuse(path: string): Promise<string> {
-  try {
-    return (await fileHashes.hash(path)).sha256;
-  } catch (cause) {
-    throw fault('usage.wrong', { what: `${path} cannot be read: ${(cause as Error).message}` });
+  constructor(hashes: FileHashes) {
+    this.hashes = hashes;
+  }
+
+  /** The tree of an agent as a process of it has it that began at `startMs`. Call {@link FileHashes.settle} before it. @throws ErrnoException when there is no such folder */
+  async look(proc: string, agent: Agent, startMs: number): Promise<Tree> {
+    const path = `${proc}/root${agent.root}`;
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    const root = `${found?.dev}:${found?.ino}`;
+    const mounts = readProc(`${proc}/mountinfo`);
+    const key = `${agent.manifest.sha256} ${root}`;
+    const kept = this.looks.get(key);
+    if (kept?.holds(root, mounts, this.hashes.changes)) return kept.since(startMs);
+    const look = new Look(key, root, mounts, this.hashes.changes);
+    await look.take(path, agent.manifest.value, this.hashes);
+    if (this.looks.size >= KEPT) this.looks.clear();
+    this.looks.set(key, look);
+    return look.since(startMs);
   }
 }
 
 /** The files of a manifest as they are now, then the code that stands beside them and is not in it. */
-export async function senseTree(root: string, manifest: AgentManifest, hashes: FileHashes): Promise<FoundFile[]> {
-  const named = manifestFiles(manifest);
-  const names = new Set(named.map((file) => file.path));
-  const extra = (await list(root).catch(() => [])).filter(({ path }) => CODE.test(path) && !names.has(path));
-  const foreign = await mapSome(extra, async ({ path, link }) => (link && await staysInside(root, path) ? [] : [await extraFile(root, path, hashes)]));
-  return [...await mapSome(named, (file) => namedFile(root, file.path, hashes)), ...foreign.flat()];
-}
-
-async function namedFile(root: string, path: string, hashes: FileHashes): Promise<FoundFile> {
+async function namedFile(root: string, path: string, hashes: FileHashes): Promise<Seen> {
   try {
-    return { path, state: 'read', sha256: (await hashes.hash(join(root, path))).sha256 };
+    const { sha256, ctimeMs, quiet } = await hashes.hash(join(root, path));
+    return { file: { path, state: 'read', sha256 }, ctimeMs, quiet };
   } catch (error) {
-    return { path, state: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'unreadable', sha256: null };
+    // A name that is not there is told of when it comes; what cannot be read is tried each time.
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return { file: { path, state: missing ? 'missing' : 'unreadable', sha256: null }, ctimeMs: 0, quiet: missing };
   }
 }
 
-async function extraFile(root: string, path: string, hashes: FileHashes): Promise<FoundFile> {
-  const found = await namedFile(root, path, hashes);
-  return { path, state: 'extra', sha256: found.sha256 };
+async function extraFile(root: string, path: string, hashes: FileHashes): Promise<Seen> {
+  const { file, ctimeMs, quiet } = await namedFile(root, path, hashes);
+  return { file: { ...file, state: 'extra' }, ctimeMs, quiet };
 }

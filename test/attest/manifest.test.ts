@@ -4,7 +4,7 @@ import { sha256 } from '../../src/base/bytes.js';
 import { decode, encode } from '../../src/base/shape.js';
 import { findingShape } from '../../src/objects/ear.js';
 import { agentManifest } from '../../src/objects/manifest.js';
-import { cleanSnapshot, claimsOf, manifest, manifestWith } from './support/agent.js';
+import { type Change, cleanSnapshot, claimsOf, manifest, manifestWith } from './support/agent.js';
 
 const file = (path: string, text = path) => ({ path, sha256: sha256(text) });
 const parts = (change: Partial<ManifestParts> = {}): ManifestParts => ({
@@ -56,7 +56,7 @@ describe('the hash of a tree', () => {
 });
 
 describe('claims compared with their manifest', () => {
-  const codes = (change: Parameters<typeof cleanSnapshot>[0], against = manifest): string[] => compareWithManifest(claimsOf(cleanSnapshot(change)), against).map(({ code }) => code);
+  const codes = (change: Change, against = manifest): string[] => compareWithManifest(claimsOf(cleanSnapshot(change)), against).map(({ code }) => code);
 
   it('give no finding for the agent that the publisher made', () => {
     expect(codes({})).toEqual([]);
@@ -68,6 +68,8 @@ describe('claims compared with their manifest', () => {
     ['no file at all', { files: [] }, ['agent.version_not_authorised']],
     ['another executable', { exe: { path: '/tmp/node', sha256: sha256('evil'), replaced: false } }, ['agent.exe_unknown']],
     ['a replaced executable', { exe: { path: '/usr/bin/node', sha256: sha256('node'), replaced: true } }, ['agent.exe_replaced']],
+    ['a file that was changed and changed back', { touched: ['main.js'] }, ['agent.changed_since_start']],
+    ['code that was changed in memory', { patchedPages: 2 }, ['agent.code_patched']],
     ['a foreign mapping', { mappings: [{ path: '/tmp/evil.so', sha256: sha256('evil'), deleted: false }] }, ['agent.foreign_mapping']],
     ['a mapping that cannot be read', { mappings: [{ path: '/lib/libc.so.6', sha256: null, deleted: false }] }, ['agent.foreign_mapping']],
     ['a known mapping whose file is gone', { mappings: [{ path: '/lib/libc.so.6', sha256: sha256('libc'), deleted: true }] }, ['agent.foreign_mapping']],
@@ -78,6 +80,14 @@ describe('claims compared with their manifest', () => {
       ['agent.version_not_authorised', 'agent.exe_unknown', 'agent.exe_replaced', 'agent.foreign_mapping', 'agent.traced', 'agent.inspector', 'agent.env_risky']],
   ] as const)('find %s', (_, change, expected) => {
     expect(codes(change as never)).toEqual(expected);
+  });
+
+  it('note where the agent runs, and take what the kernel does not say for the worst', () => {
+    const { process } = cleanSnapshot();
+    expect(codes({ process: { ...process, capEff: '000001ffffffffff' } })).toEqual(['agent.privileged']);
+    for (const kernel of [{ tainted: 1 << 12 }, { lockdown: 'none' }, { lockdown: null }, { ptraceScope: 0 }, { ptraceScope: null }, { signedModules: false }, { signedModules: null }] as const) {
+      expect(codes({ kernel: { ...cleanSnapshot().kernel, ...kernel } }), JSON.stringify(kernel)).toEqual(['agent.host_open']);
+    }
   });
 
   it('find anonymous code only where the runtime makes none', () => {

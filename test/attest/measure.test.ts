@@ -17,12 +17,12 @@ describe('the claims of an agent', () => {
   });
 
   it('have the tree hash of the manifest when every file is as in it', () => {
-    expect(claimsOf(cleanSnapshot()).tree).toEqual({ files: 2, sha256: treeHash(manifestFiles(manifest)), drift: [] });
+    expect(claimsOf(cleanSnapshot()).tree).toEqual({ files: 2, sha256: treeHash(manifestFiles(manifest)), drift: [], changedSinceStart: [] });
   });
 
   it('have another tree hash as soon as code stands beside the files of the manifest', () => {
-    const clean = cleanSnapshot();
-    const { tree } = claimsOf({ ...clean, files: [...clean.files, { path: 'evil.js', state: 'extra', sha256: sha256('evil') }] });
+    const files = ['main', 'prompt'].map((name, at) => ({ path: ['main.js', 'prompt.txt'][at]!, state: 'read' as const, sha256: sha256(name) }));
+    const { tree } = claimsOf(cleanSnapshot({ files: [...files, { path: 'evil.js', state: 'extra', sha256: sha256('evil') }] }));
     expect(tree.sha256).not.toBe(treeHash(manifestFiles(manifest)));
     expect(tree.drift).toEqual([{ path: 'evil.js', kind: 'extra', sha256: sha256('evil') }]);
   });

@@ -5,10 +5,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FileHashes } from '../../daemon/sense/hash.js';
-import { senseTree } from '../../daemon/sense/tree.js';
+import { TreeSense } from '../../daemon/sense/tree.js';
+import type { Agent } from '../../daemon/ports.js';
 import { sha256 } from '../../src/base/bytes.js';
 import type { AgentManifest } from '../../src/objects/manifest.js';
-import { MANIFEST } from '../support/agent.js';
+import { MANIFEST, verifiedManifest } from '../support/agent.js';
 import { interleave, median, ratioOf, row, type Row } from './harness.js';
 import { inFolder } from './place.js';
 
@@ -32,14 +33,19 @@ async function makeTree(dir: string, { files, bytes }: (typeof TREES)[number]): 
   return { root, manifest: { ...MANIFEST, files: paths.map((path) => ({ path, sha256: sha256(path) })) } };
 }
 
+const agentOf = ({ root, manifest }: Tree): Agent => ({ id: manifest.agent.id, manifest: verifiedManifest(manifest), root, uid: null });
+const lookAt = (tree: Tree, hashes: FileHashes): Promise<unknown> => new TreeSense(hashes).look('/proc/self', agentOf(tree), Date.now());
+
 /** As an installer would check them: one process for all. */
 const sha256sum = ({ root, manifest }: Tree): Promise<unknown> => promisify(execFile)('sha256sum', ['-b', ...manifest.files.map(({ path }) => path)], { cwd: root, maxBuffer: 16 * MB });
 
 async function rowsOf(tree: Tree, { files, bytes }: (typeof TREES)[number]): Promise<Row[]> {
   const kept = new FileHashes(later);
+  const trees = new TreeSense(kept);
+  const agent = agentOf(tree);
   const samples = await interleave({
-    first: () => senseTree(tree.root, tree.manifest, new FileHashes(later)),
-    again: () => senseTree(tree.root, tree.manifest, kept),
+    first: () => lookAt(tree, new FileHashes(later)),
+    again: () => { kept.settle(); return trees.look('/proc/self', agent, Date.now()); },
     sum: () => sha256sum(tree),
   }, { rounds: 7 });
   const what = `${files.toLocaleString('en')} files of ${bytes / 1000} kB`;

@@ -46,7 +46,7 @@ export const MEMBERS: Readonly<Record<string, string | null>> = {
   /* leaves */
   payment: 'intent', mandate: 'mandate', carrier: 'carrier', ear: 'ear', confirmation: 'confirmation', decision: 'decision', execution: 'execution', receipt: 'receipt', prev: null, subject: null, receipt_sha256: null,
   /* not ours */
-  nonce: null, jkt: null, x: null, y: null, '...': null, sha256: null, terms_sha256: null, body_sha256: null, text_sha256: null, conditional_transaction_id: null, transaction_id: null, namespaces: null, path: null,
+  nonce: null, jkt: null, x: null, y: null, '...': null, sha256: null, terms_sha256: null, body_sha256: null, text_sha256: null, conditional_transaction_id: null, transaction_id: null, namespaces: null, cgroup: null, path: null,
 };
 
 type Def = { type: string; innerType?: z.ZodType; element?: z.ZodType; in?: z.ZodType; options?: z.ZodType[]; valueType?: z.ZodType; shape?: Record<string, z.ZodType> };

@@ -92,9 +92,10 @@ export const closedToken = closeMandate({ mandateToken, closed: closedPayment, a
 
 export const claims: AgentClaims = {
   v: 'ari-agent-1', agentId: 'example.shopper', manifestSha256, mode: 'attach', exe: { path: '/usr/bin/node', sha256: digestOf('node'), replaced: false },
-  tree: { files: 2, sha256: digestOf('tree'), drift: [{ path: 'prompt.md', kind: 'changed', sha256: digestOf('other prompt') }] },
-  mappings: [{ path: '/lib/libc.so.6', sha256: digestOf('libc'), deleted: false }], injection: { tracerPid: 0, anonymousCode: 3, inspector: false, riskyEnv: ['NODE_OPTIONS'] },
-  process: { uid: 1000, gid: 1000, startTicks: '123456', noNewPrivs: true, seccomp: 2, capEff: hex(8, '00'), unit: 'shopper.service', namespaces: digestOf('namespaces') },
+  tree: { files: 2, sha256: digestOf('tree'), drift: [{ path: 'prompt.md', kind: 'changed', sha256: digestOf('other prompt') }], changedSinceStart: ['lib/tool.js'] },
+  mappings: [{ path: '/lib/libc.so.6', sha256: digestOf('libc'), deleted: false }], injection: { tracerPid: 0, anonymousCode: 3, inspector: false, patchedPages: 0, riskyEnv: ['NODE_OPTIONS'] },
+  process: { uid: 1000, gid: 1000, startTicks: '123456', noNewPrivs: true, seccomp: 2, capEff: hex(8, '00'), capBnd: hex(8, '00'), unit: 'shopper.service', cgroup: digestOf('cgroup'), namespaces: digestOf('namespaces'), envNames: ['HOME', 'NODE_OPTIONS'] },
+  kernel: { tainted: 0, lockdown: 'integrity', ptraceScope: 1, signedModules: null },
 };
 export const log: LogDelta = { epoch: digestOf('epoch'), from: 0, entries: [{ recnum: 0, nvIndex: '01c20001', digests: [{ hashAlg: 'sha256', digest: hex(32) }], contentType: 'ari', content: toB64u(Buffer.from('{"data":{},"kind":"boot_anchor"}')) }] };
 const attestation = { attest: toB64u(Buffer.from('attest')), signature: toB64u(Buffer.from('signature')) };

@@ -6,7 +6,7 @@ import { parseSockets } from '../../../daemon/sense/inspector.js';
 import { learnMappings, mappingsOf } from '../../../daemon/sense/learn.js';
 import { parseMaps } from '../../../daemon/sense/maps.js';
 import { unitOf } from '../../../daemon/sense/status.js';
-import { hashTree } from '../../../daemon/sense/tree.js';
+import { hashTree } from '../../../daemon/sense/build.js';
 import { sha256 } from '../../../src/base/bytes.js';
 import { NODE, PYTHON, removeDir, tempDir, writeTree } from '../support/agents.js';
 

@@ -1,9 +1,12 @@
 import { copyFileSync, cpSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { compareWithManifest } from '../../../attest/manifest.js';
 import { measure } from '../../../attest/measure.js';
+import { weighs } from '../../../attest/verify/status.js';
+import type { Finding } from '../../../src/base/fault.js';
 import type { Agent, Peer } from '../../../daemon/ports.js';
 import { sense } from '../../../daemon/sense/sense.js';
 import type { AgentClaims } from '../../../src/objects/claims.js';
@@ -52,13 +55,15 @@ const startPython = (env: NodeJS.ProcessEnv = {}, command = PYTHON): ReturnType<
 async function claimsOf(peer: Peer, agent: Agent): Promise<AgentClaims> {
   return measure(await sense(peer, agent), { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: agent.manifest.value, mode: 'attach' });
 }
-const findings = async (peer: Peer, agent: Agent): Promise<string[]> => compareWithManifest(await claimsOf(peer, agent), agent.manifest.value).map(({ code }) => code);
+/** Those that weigh: what is noted of this machine is not the agent's. */
+const judged = (claims: AgentClaims, agent: Agent): Finding[] => compareWithManifest(claims, agent.manifest.value).filter(weighs);
+const findings = async (peer: Peer, agent: Agent): Promise<string[]> => judged(await claimsOf(peer, agent), agent).map(({ code }) => code);
 
 describe('an agent that is as its publisher made it', () => {
   it('gives no finding when it runs on Node', async () => {
     const { peer } = await startNode();
     const claims = await claimsOf(peer, nodeAgent);
-    expect(compareWithManifest(claims, nodeAgent.manifest.value)).toEqual([]);
+    expect(judged(claims, nodeAgent)).toEqual([]);
     expect(claims).toMatchObject({ exe: { path: NODE, replaced: false }, tree: { files: 3, drift: [] }, injection: { tracerPid: 0, inspector: false, riskyEnv: [] } });
     expect(claims.injection.anonymousCode).toBeGreaterThan(0);
     expect(claims.process).toMatchObject({ uid: process.getuid?.(), startTicks: peer.startTicks, noNewPrivs: false });
@@ -85,7 +90,7 @@ describe('foreign code is seen', () => {
   it('when LD_PRELOAD loaded a library', async () => {
     const { peer } = await startNode([], { LD_PRELOAD: foreignLibrary });
     const claims = await claimsOf(peer, nodeAgent);
-    expect(compareWithManifest(claims, nodeAgent.manifest.value).map(({ code }) => code)).toEqual(['agent.foreign_mapping', 'agent.env_risky']);
+    expect(judged(claims, nodeAgent).map(({ code }) => code)).toEqual(['agent.foreign_mapping', 'agent.env_risky']);
     expect(claims.injection.riskyEnv).toEqual(['LD_PRELOAD']);
   });
 
@@ -166,7 +171,7 @@ sys.stdin.readline()`]);
     const claims = await claimsOf(peer, nodeAgent);
     await tracer.end();
     expect(claims.injection.tracerPid).toBe(tracer.child.pid);
-    expect(compareWithManifest(claims, nodeAgent.manifest.value).map(({ code }) => code)).toEqual(['agent.traced']);
+    expect(judged(claims, nodeAgent).map(({ code }) => code)).toEqual(['agent.traced']);
     await expect.poll(() => findings(peer, nodeAgent)).toEqual([]);
   });
 });
@@ -174,16 +179,20 @@ sys.stdin.readline()`]);
 describe('the files of the agent', () => {
   it('are named one by one when they are changed, missing or too many', async () => {
     const { peer } = await startNode();
+    await wait(100);
     const root = nodeAgent.root;
     writeTree(root, { 'lib/tool.js': 'exports.tool = 2;\n', 'node_modules/evil/index.js': '', 'state.db': 'data' });
     renameSync(join(root, 'prompt.txt'), join(dir, 'prompt.txt'));
-    const found = compareWithManifest(await claimsOf(peer, nodeAgent), nodeAgent.manifest.value).map(({ code, message }) => `${code}: ${message}`);
+    const found = judged(await claimsOf(peer, nodeAgent), nodeAgent).map(({ code, message }) => `${code}: ${message}`);
     expect(found.map((line) => line.split(': ')[0])).toEqual(['agent.version_not_authorised', 'agent.drift', 'agent.drift', 'agent.drift']);
     for (const name of ['lib/tool.js (changed)', 'prompt.txt (missing)', 'node_modules/evil/index.js (extra)']) expect(found.some((line) => line.includes(name)), name).toBe(true);
     rmSync(join(root, 'node_modules'), { recursive: true });
     renameSync(join(dir, 'prompt.txt'), join(root, 'prompt.txt'));
     writeTree(root, { 'lib/tool.js': 'exports.tool = 1;\n' });
-    expect(await findings(peer, nodeAgent)).toEqual([]);
+    expect(await findings(peer, nodeAgent)).toEqual(['agent.changed_since_start']);
+    expect((await claimsOf(peer, nodeAgent)).tree.changedSinceStart).toEqual(['lib/tool.js', 'prompt.txt']);
+    const { peer: restarted } = await startNode();
+    expect(await findings(restarted, nodeAgent)).toEqual([]);
   });
 });
 

@@ -13,7 +13,7 @@ import { AGENT_MANIFEST, type AgentManifest } from '../../../src/objects/manifes
 import { open, seal } from '../../../src/objects/signed.js';
 import { identify } from '../../../daemon/door/peer.js';
 import type { Agent, Peer } from '../../../daemon/ports.js';
-import { hashTree } from '../../../daemon/sense/tree.js';
+import { hashTree } from '../../../daemon/sense/build.js';
 import { learnMappings } from '../../../daemon/sense/learn.js';
 
 export const NODE = realpathSync(process.execPath);
