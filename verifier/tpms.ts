@@ -34,7 +34,7 @@ function readAs<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof Fault && error.code === 'cert.malformed' ? new Fault('config.invalid', { file, what: error.message }, error) : error;
+    throw error instanceof Fault && (error.code === 'cert.malformed' || error.code === 'intake.malformed') ? new Fault('config.invalid', { file, what: error.message }, error) : error;
   }
 }
 
@@ -53,12 +53,12 @@ function listsIn(dir: string): RevocationList[] {
   } catch (cause) {
     throw fault('config.unreadable', { file: dir, what: (cause as NodeJS.ErrnoException).code ?? 'error' });
   }
-  return names.filter((name) => /\.(?:crl|pem)$/i.test(name)).flatMap((name) => readAs(join(dir, name), () => readCrls(bytesOf(join(dir, name)))));
+  return names.filter((name) => name.endsWith('.crl')).flatMap((name) => readAs(join(dir, name), () => readCrls(bytesOf(join(dir, name)))));
 }
 
 function blockListOf(file: string): BlockList {
   const path = file === BUILTIN ? dataFile('tpm-blocklist.json') : file;
-  return parse(blockList, readText(path), path);
+  return readAs(path, () => parse(blockList, readText(path), path));
 }
 
 /** @throws Fault config.unreadable, config.invalid */

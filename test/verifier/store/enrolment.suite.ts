@@ -53,7 +53,7 @@ export const enrolmentSuite = (make: MakeDatabase) => describe('enrolment', () =
     ['a new key with the consent of another user', { akName: 'ak_2', reEnrol: true, userId: 'usr_2' }],
     ['a key that is enrolled', { reEnrol: true }],
     ['the key of another device', { deviceId: 'dev_2', ekSha256: sha256('ek 2') }],
-    ['the id of another device', { ekSha256: sha256('ek 2'), akName: 'ak_2' }],
+    ['CVE-2025-13609 (Keylime): another TPM under the id of a known device', { ekSha256: sha256('ek 2'), akName: 'ak_2' }],
     ['a new key with another history of the known epoch', { akName: 'ak_2', reEnrol: true, entries: logRows(1, 'other ') }],
   ])('refuses %s, and changes nothing', async (_, over) => {
     await world.store.addUser({ userId: 'usr_2', kind: 'person', nowMs: NOW });
