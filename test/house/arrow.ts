@@ -8,7 +8,7 @@ const PURE = ['crypto', 'buffer'];
 /** The arrow: cli -> daemon, verifier -> attest -> src; client -> src; tpm2 stands alone. */
 export const ROOMS: readonly Room[] = [
   { folder: 'src', rooms: ['src'], packages: ['zod', 'canonicalize'], node: PURE, pure: true },
-  { folder: 'attest', rooms: ['attest', 'src'], packages: ['zod', 'canonicalize', '@peculiar/x509', 'pkijs', 'asn1js', 'reflect-metadata', '@ari-sidecar/tpm2'], node: PURE, pure: true },
+  { folder: 'attest', rooms: ['attest', 'src'], packages: ['zod', '@ari-sidecar/tpm2'], node: PURE, pure: true },
   { folder: 'client', rooms: ['client', 'src'], packages: [], node: 'all' },
   { folder: 'daemon', rooms: ['daemon', 'attest', 'src'], packages: ['zod', 'ws', 'pino', 'koffi', 'smol-toml', '@ari-sidecar/tpm2'], node: 'all' },
   { folder: 'verifier', rooms: ['verifier', 'attest', 'src'], packages: ['zod', 'ws', 'pino', 'fastify', 'kysely', 'libsql', 'smol-toml', '@ari-sidecar/tpm2'], node: 'all' },
