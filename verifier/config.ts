@@ -45,8 +45,8 @@ const fields = record({
     crlDir: path.optional(), crlStale: z.enum(['refuse', 'tell']).default('refuse'), blockListFile: path.default(BUILTIN),
     publishers: path, policyFile: path,
   }),
-  /** The log's name in its checkpoints: a plain name without scheme. */
-  deposit: record({ origin: z.string().max(256).regex(/^[^\s+]+$/, 'must be a name without spaces and +') }),
+  /** `origin`: the log's name in its checkpoints, a plain name without scheme. `dir`: where its tiles lie, one folder for each process. */
+  deposit: record({ origin: z.string().max(256).regex(/^[^\s+]+$/, 'must be a name without spaces and +'), dir: path.default('log') }),
   nonce: record({ lifeS: z.int().min(5).max(3600).default(120), pool: z.int().min(1).max(64).default(16) }).prefault({}),
   api: record({ adminTokenFile: path }),
 });
@@ -95,6 +95,7 @@ export function loadConfig(file: string): VerifierConfig {
     ...(tls && { tls: { certFile: at(tls.certFile), keyFile: at(tls.keyFile) } }),
     store: config.store.path === undefined ? config.store : { path: at(config.store.path) },
     keys: { dir: at(config.keys.dir) },
+    deposit: { ...config.deposit, dir: at(config.deposit.dir) },
     trust: {
       ...trust, ekRoots: trust.ekRoots.map(source), akRoots: trust.akRoots.map(source), testRoots: trust.testRoots.map(at), blockListFile: source(trust.blockListFile),
       ...(trust.crlDir !== undefined && { crlDir: at(trust.crlDir) }), publishers: at(trust.publishers), policyFile: at(trust.policyFile),

@@ -2,15 +2,15 @@
  * The deposit chain's sequencer. A leaf is queued in the transaction of the event it records; here it gets its place in the tree, and nobody is told of an
  * event before its leaf is under a committed checkpoint. Leaves queued while one step runs share the next: no timer, and a lone leaf waits for nobody.
  */
-import { fromB64u, type Sha256 } from '../src/base/bytes.js';
 import { Fault, fault } from '../src/base/fault.js';
 import { appendLeaves, peekCheckpoint } from '../src/deposit/checkpoint.js';
 import type { LogSigner } from '../src/deposit/note.js';
-import { inclusionProof, type NodeReader, nodesOf } from '../src/deposit/paths.js';
 import { writeProof } from '../src/deposit/proof.js';
+import type { Tile } from '../src/deposit/tiles.js';
 import type { LeafDraft, Store, StoredLeaf } from './store/verbs.js';
+import { type Committed, Tiles } from './tiles/tiles.js';
 
-/** Leaves of one step, and of one read when the cache is filled. */
+/** Leaves of one step. */
 const STEP = 1024;
 
 /** A leaf with the proof that leads from it to a signed checkpoint. */
@@ -19,15 +19,15 @@ export interface Deposited { readonly stored: StoredLeaf; readonly proof: string
 export class DepositLog {
   private readonly store: Store;
   private readonly signer: LogSigner;
-  private readonly hashes: Buffer[] = [];
-  private readonly node: NodeReader = nodesOf((index) => this.hashes[index]!);
+  private readonly tiles: Tiles;
   private running: Promise<void> | null = null;
   private next: Promise<void> | null = null;
-  private filling: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, signer: LogSigner) {
+  /** `dir`: where its tiles lie. */
+  constructor(store: Store, signer: LogSigner, dir: string) {
     this.store = store;
     this.signer = signer;
+    this.tiles = new Tiles(dir, store);
   }
 
   /** Queues a leaf that belongs to no other transaction, and deposits it. @throws Fault deposit.unavailable */
@@ -51,23 +51,54 @@ export class DepositLog {
   /** The proof of a leaf under the newest checkpoint. @throws Fault deposit.unavailable */
   proof(index: number): Promise<string> {
     return this.unavailable(async () => {
-      const checkpoint = await this.store.checkpoint();
-      if (!checkpoint) throw fault('deposit.unavailable');
-      await this.fill(checkpoint.size);
-      return writeProof({ index, hashes: inclusionProof(index, checkpoint.size, this.node), checkpoint: checkpoint.note });
+      const newest = await this.newest();
+      return writeProof({ index, hashes: await this.tiles.inclusion(index, newest), checkpoint: newest.note });
     });
   }
 
-  /** The newest signed checkpoint; of the empty log when nothing was deposited yet. */
-  async checkpoint(): Promise<string> {
-    const stored = await this.store.checkpoint();
-    return stored?.note ?? appendLeaves(this.signer)({ size: 0, frontier: '' }, []).note;
+  /** That the log of `to` leaves, the newest when it is not said, continues that of `from`. @throws Fault deposit.malformed, deposit.unavailable */
+  async consistency(from: number, to?: number): Promise<{ to: Committed; hashes: Uint8Array[] }> {
+    const committed = await this.store.checkpoint(to);
+    if (!committed) throw fault('intake.not_found', { what: `checkpoint of ${to ?? 0} leaves` });
+    return { to: committed, hashes: await this.tiles.consistency(from, committed) };
   }
 
-  /** Refuses a log that was continued under another name or that this process cannot read. Run once at start. @throws Fault deposit.unavailable */
-  async assertOwn(): Promise<void> {
-    const checkpoint = await this.store.checkpoint();
-    if (checkpoint && peekCheckpoint(checkpoint.note).origin !== this.signer.origin) throw fault('deposit.unavailable');
+  /** The newest signed checkpoint; of the empty log when nothing was deposited yet. Its tiles can be read when this returns. */
+  async checkpoint(): Promise<string> {
+    const stored = await this.store.checkpoint();
+    if (stored) await this.publish(stored);
+    return stored?.note ?? this.empty();
+  }
+
+  tile(tile: Tile): Promise<Buffer | null> {
+    return this.tiles.read(tile);
+  }
+
+  /** Refuses a log that was continued under another name, and brings its tiles up. Run once before anyone is served. @throws Fault deposit.unavailable, deposit.root */
+  async open(): Promise<void> {
+    const stored = await this.store.checkpoint();
+    if (stored && peekCheckpoint(stored.note).origin !== this.signer.origin) throw fault('deposit.unavailable');
+    if (stored) await this.publish(stored);
+  }
+
+  /** The tiles are those of the log when this returns. What could not be written is made again at the next start. */
+  async close(): Promise<void> {
+    await this.tiles.written().catch(() => undefined);
+  }
+
+  private async publish(committed: Committed): Promise<void> {
+    await this.tiles.grow(committed);
+    await this.tiles.written();
+  }
+
+  private async newest(): Promise<Committed> {
+    const stored = await this.store.checkpoint();
+    if (!stored) throw fault('deposit.unavailable');
+    return stored;
+  }
+
+  private empty(): string {
+    return appendLeaves(this.signer)({ size: 0, frontier: '' }, []).note;
   }
 
   private step(): Promise<void> {
@@ -87,18 +118,6 @@ export class DepositLog {
     for (let taken = STEP; taken === STEP;) taken = (await this.store.sequence(this.signer.origin, STEP, build)).length;
   }
 
-  /** Leaf hashes never change once they are in the tree, so they are read once. */
-  private fill(size: number): Promise<void> {
-    this.filling = this.filling.catch(() => undefined).then(async () => {
-      while (this.hashes.length < size) {
-        const from = this.hashes.length;
-        for (const leaf of await this.store.leaves(from, Math.min(size, from + STEP))) this.hashes[leaf.idx] = hashBytes(leaf.leafHash);
-        if (this.hashes.length === from) throw fault('deposit.unavailable');
-      }
-    });
-    return this.filling;
-  }
-
   private async unavailable<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -106,10 +125,4 @@ export class DepositLog {
       throw new Fault('deposit.unavailable', {}, cause);
     }
   }
-}
-
-function hashBytes(hash: Sha256): Buffer {
-  const bytes = fromB64u(hash);
-  if (bytes?.length !== 32) throw fault('deposit.unavailable');
-  return bytes;
 }

@@ -52,7 +52,7 @@ export async function startVerifier(config: VerifierConfig, deps: VerifierDeps =
   const store = deps.store ?? (await openPlace(config));
   try {
     const v = await verifierOf(config, store, deps);
-    await v.log.assertOwn();
+    await v.log.open();
     await resume(v);
     return await serve(v, files, deps.limits ?? CONNECTION_LIMITS);
   } catch (error) {
@@ -77,7 +77,7 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
     config, keys, trust, store, now, random, hub: new Hub(), logger: logger ?? pino({ level: 'info' }),
-    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), log: new DepositLog(store, keys.log), settlement: new Settlement(() => v, rail),
+    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), log: new DepositLog(store, keys.log, config.deposit.dir), settlement: new Settlement(() => v, rail),
   };
   return v;
 }
@@ -109,6 +109,7 @@ async function serve(v: Verifier, files: ServerFiles, limits: ConnectionLimits):
       await link.close();
       await app.close();
       await v.settlement.idle();
+      await v.log.close();
       await v.store.close();
     },
   };

@@ -38,6 +38,9 @@ function range(from: number, to: number, node: NodeReader): Uint8Array {
   return parentNode(node(level, from / width), range(from + width, to, node));
 }
 
+/** MTH(D[0:size]), for a size above 0. */
+export const rootAt = (size: number, node: NodeReader): Uint8Array => range(0, size, node);
+
 /** PATH(m, D[n]): the hashes from leaf to root. @throws Fault deposit.malformed when the leaf is not in the tree */
 export function inclusionProof(index: number, size: number, node: NodeReader): Uint8Array[] {
   assertRange(Number.isSafeInteger(index) && index >= 0 && index < size, `leaf ${index} is not in a tree of ${size}`);

@@ -17,19 +17,26 @@ export interface Call<Q, B> { readonly params: Params; readonly query: Q; readon
 
 export interface Route<Q = unknown, B = unknown, A = unknown> {
   readonly method: 'GET' | 'POST';
-  /** Parameters are written `:name`. */
+  /** Parameters are written `:name`; a last `*` is the rest of the path. */
   readonly path: string;
   readonly authority: Authority;
   readonly summary: string;
   readonly query?: Shape<Q>;
   readonly body?: Shape<B>;
-  /** The shape of the JSON answer, or the media type of a text. */
-  readonly answer: Shape<A> | 'text/plain' | 'application/json';
+  /** The shape of the JSON answer, or the media type of a text or of bytes. */
+  readonly answer: Shape<A> | RawAnswer;
+  /** What caches between here and the caller may do; nothing is kept when it is not said. */
+  readonly cache?: keyof typeof CACHING;
   readonly status?: number;
   readonly handle: (v: Verifier, call: Call<Q, B>) => Promise<A>;
 }
 
+/** Answers that are sent as they are. */
+export type RawAnswer = 'text/plain' | 'application/json' | 'application/octet-stream';
+/** `immutable`: what a name stands for never changes. `seconds`: it may be a little old. */
+export const CACHING = { immutable: 'public, max-age=31536000, immutable', seconds: 'public, max-age=1' } as const;
+
 /** A route whose handler has the types of its shapes. */
 export const route = <Q = undefined, B = undefined, A = unknown>(row: Route<Q, B, A>): Route => row as unknown as Route;
 
-export const isText = (answer: Route['answer']): answer is 'text/plain' | 'application/json' => typeof answer === 'string';
+export const isRaw = (answer: Route['answer']): answer is RawAnswer => typeof answer === 'string';

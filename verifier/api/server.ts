@@ -6,7 +6,7 @@ import { canonical, parseJson } from '../../src/base/json.js';
 import { decode, encode } from '../../src/base/shape.js';
 import type { Verifier } from '../context.js';
 import { faultOf, sendProblem } from './problems.js';
-import { type Authority, isText, type Route } from './route.js';
+import { type Authority, CACHING, isRaw, type RawAnswer, type Route } from './route.js';
 
 /** A mandate with all its constraints is far below. */
 const BODY_BYTES = 262_144;
@@ -37,7 +37,7 @@ export function apiServer(v: Verifier, routes: readonly Route[], { tls, adminTok
 
 function missing(routes: readonly Route[], request: FastifyRequest) {
   const path = request.url.split('?')[0] ?? '';
-  const known = routes.some((row) => new RegExp(`^${row.path.replace(/:[^/]+/g, '[^/]+')}$`).test(path));
+  const known = routes.some((row) => new RegExp(`^${row.path.replace(/:[^/]+/g, '[^/]+').replace('*', '.+')}$`).test(path));
   return known ? fault('intake.method', { method: request.method, path }) : fault('intake.not_found', { what: path });
 }
 
@@ -53,7 +53,7 @@ function authorise(adminToken: string) {
 }
 
 function serve(app: FastifyInstance, v: Verifier, row: Route): void {
-  const { method, path, authority, query, body, answer, status = 200 } = row;
+  const { method, path, authority, query, body, answer, status = 200, cache } = row;
   app.route({
     method, url: path, config: { authority },
     handler: async (request, reply) => {
@@ -62,8 +62,13 @@ function serve(app: FastifyInstance, v: Verifier, row: Route): void {
         query: query && decode(query, request.query, 'query'),
         body: body && decode(body, request.body, 'body'),
       });
-      const text = isText(answer) ? (result as string) : canonical(encode(answer, result));
-      return reply.status(status).type(isText(answer) ? `${answer}; charset=utf-8` : 'application/json; charset=utf-8').send(text);
+      const content = isRaw(answer) ? (result as string | Buffer) : canonical(encode(answer, result));
+      return reply.status(status).header('cache-control', cache ? CACHING[cache] : 'no-store').type(mediaType(answer)).send(content);
     },
   });
 }
+
+const mediaType = (answer: Route['answer']): string => {
+  const type: RawAnswer = isRaw(answer) ? answer : 'application/json';
+  return type === 'application/octet-stream' ? type : `${type}; charset=utf-8`;
+};

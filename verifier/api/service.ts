@@ -1,5 +1,4 @@
-/** What anyone may read of this service: its log, its keys, its health, its documentation. */
-import { fault } from '../../src/base/fault.js';
+/** What anyone may read of this service: its keys, its health, its documentation. */
 import { canonical } from '../../src/base/json.js';
 import { record, text } from '../../src/base/shape.js';
 import { VERSION } from '../../src/version.js';
@@ -8,18 +7,6 @@ import { openapi } from './openapi.js';
 import { route, type Route } from './route.js';
 
 export const SERVICE: readonly Route[] = [
-  route({
-    method: 'GET', path: '/log/checkpoint', authority: 'public', summary: 'The newest signed checkpoint of the deposit log (c2sp.org/tlog-checkpoint).', answer: 'text/plain',
-    handle: (v) => v.log.checkpoint(),
-  }),
-  route({
-    method: 'GET', path: '/log/leaf/:event/proof', authority: 'public', summary: 'The proof that an event is in the log (c2sp.org/tlog-proof@v1), under the newest checkpoint.', answer: 'text/plain',
-    async handle(v, { params: { event = '' } }) {
-      const leaf = await v.store.leafByEvent(event);
-      if (!leaf) throw fault('intake.not_found', { what: `leaf of ${event}` });
-      return v.log.proof(leaf.idx);
-    },
-  }),
   route({
     method: 'GET', path: '/.well-known/jwks.json', authority: 'public', summary: 'The public keys with which bundles are verified offline.', answer: 'application/json',
     handle: async (v) => canonical(await keysFile(v.store, v.keys.log.vkey)),
