@@ -39,7 +39,7 @@ export function checkEnrolment(begin: LinkBody<'enrol_begin'>, trust: TpmTrust, 
   const counterName = begin.counterPublic === null ? null : readCounter(begin.counterPublic, ak);
   return {
     ekPublic, ekSha256: sha256(encode(Public, ekPublic)), akPublic: begin.akPublic, akName: ak.akName, qualifiedSigner: ak.qualifiedSigner, registerName, counterName,
-    provenance, ekRoot: provenance && rootName(provenance), simulated: provenance?.root.simulated ?? false, tierMax: provenance !== null && registerName !== null ? 'T2' : 'T1',
+    provenance, ekRoot: provenance && rootName(provenance), simulated: provenance?.root.simulated ?? false, tierMax: provenance !== null && registerName !== null ? 'T3' : 'T1',
   };
 }
 

@@ -1,6 +1,6 @@
 /** The appraisal as an EAT Attestation Result: claims only, the verifier seals them with {@link EAR}. */
 import { hashOf } from '../../src/base/shape.js';
-import { NS } from '../../src/names.js';
+import { NS, TIERS, atLeast } from '../../src/names.js';
 import { type Policy, policy as policyShape } from '../../src/objects/decision.js';
 import type { DeviceRecord } from '../../src/objects/device.js';
 import { EAR_PROFILE, type Ear } from '../../src/objects/ear.js';
@@ -42,7 +42,7 @@ export function earOf({ result, evidence: { payment: { binding, agent } }, devic
           pcrBank: bank, secureBoot, findings: result.platform.findings,
         },
       },
-      sidecar: { ...part(result.sidecar), ariSidecar: { version: sidecarVersion, measuredBy: 'self' } },
+      sidecar: { ...part(result.sidecar), ariSidecar: { version: sidecarVersion, measuredBy: atLeast(TIERS, result.tier, 'T3') ? 'ima' : 'self' } },
       agent: {
         ...part(result.agent),
         ariAgent: {

@@ -12,6 +12,7 @@ import type { Advance, KnownDevice, PlatformAppraisal, PlatformInput, PlatformRe
 import { type EnrolledKey, authenticate } from './attest.js';
 import { type ClockInfo, assertForward, assertSameBoot } from './clock.js';
 import { enrolledKey } from './device.js';
+import { judgeMeasured } from './measured.js';
 import { assertLogIndex, assertRegister, readCounter } from './nv.js';
 import { assertPcrs } from './pcrs.js';
 import { untilRefused } from './refusal.js';
@@ -80,19 +81,17 @@ function proveCounter(ak: EnrolledKey, { binding, counter }: PlatformEvidence, d
   return { value: readCounter(attest.attested, device.record.value.counterName, device.clock?.ctr ?? null), clock: attest.clockInfo.clock };
 }
 
-/** What policy asks and no evidence of this device can show: each is a finding, none passes in silence. */
+/** What policy asks and this device cannot show: each is a finding, none passes in silence. */
 export function policyFindings(record: DeviceRecord, policy: Policy): Finding[] {
   return [
     ...(record.ekRoot === null ? [finding('device.unchained')] : []),
     ...(record.simulated && !policy.allowSimulated ? [finding('decision.simulated')] : []),
     ...(record.registerName === null ? [finding('register.missing')] : []),
-    ...(policy.requireBootLog ? [finding('boot.missing')] : []),
-    ...(policy.requireIma ? [finding('ima.missing')] : []),
   ];
 }
 
-/** By data, never rounded up: T3 needs a replayed boot log and a measured sidecar, which nothing here proves. */
-export const tierOf = (record: DeviceRecord): Tier => lower(TIERS, record.tierMax, record.ekRoot !== null && record.registerName !== null ? 'T2' : 'T1');
+/** The most that evidence of this device can reach: T4 is named and not reachable yet. */
+export const tierOf = (record: DeviceRecord): Tier => lower(TIERS, record.tierMax, record.ekRoot !== null && record.registerName !== null ? 'T3' : 'T1');
 
 /** The hardware of a simulated TPM is not affirmed: there is none. What nothing was checked of is not claimed. */
 export const platformClaims = (record: DeviceRecord): TrustVector => ({ 'instance-identity': 2, 'storage-opaque': 2, ...(record.simulated ? {} : { hardware: 2 }) });
@@ -100,10 +99,12 @@ export const platformClaims = (record: DeviceRecord): TrustVector => ({ 'instanc
 function affirmed({ evidence, device, policy, connection }: PlatformInput, proven: Proven): PlatformAppraisal {
   const record = device.record.value;
   const missing = connection && record.counterName !== null && proven.ctr === null ? [finding('ctr.missing')] : [];
+  const measured = judgeMeasured(evidence, policy);
   const { resetCount, restartCount, clock } = proven.clockInfo;
   return {
-    ...submodule('platform', platformClaims(record), [...policyFindings(record, policy), ...missing]),
-    ...subject(evidence, record), authentic: true, tier: tierOf(record), firmware: proven.firmware, resetCount, restartCount, clock, ctr: proven.ctr,
+    ...submodule('platform', { ...platformClaims(record), ...measured.claims }, [...policyFindings(record, policy), ...measured.findings, ...missing]),
+    /* by data, never rounded up */
+    ...subject(evidence, record), secureBoot: measured.secureBoot, authentic: true, tier: lower(TIERS, tierOf(record), measured.measuredSidecar ? 'T3' : 'T2'), firmware: proven.firmware, resetCount, restartCount, clock, ctr: proven.ctr,
   };
 }
 

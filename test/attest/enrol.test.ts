@@ -31,7 +31,7 @@ async function endorsement(kind: EkKind): Promise<Pick<Begin, 'ekCertificate' | 
 describe('the enrolment of a TPM', () => {
   it.each(['ekRsa2048', 'ekP256', 'ekP384'] as const)('takes a %s whose certificate chains to a pinned root, and challenges exactly this key', async (kind) => {
     const facts = check(await endorsement(kind));
-    expect(facts).toMatchObject({ tierMax: 'T2', simulated: true, ekRoot: 'CN=swtpm-localca-rootca', akName: device.akName.toString('hex') });
+    expect(facts).toMatchObject({ tierMax: 'T3', simulated: true, ekRoot: 'CN=swtpm-localca-rootca', akName: device.akName.toString('hex') });
     const { challenge, expected } = challengeFor(facts, { secret: randomBytes(32), sessionId: 'session-1', nonce });
     const answer = await device.answer(challenge, kind);
     expect(codeOf(() => checkAnswer(expected, toB64u(answer)))).toBeNull();

@@ -50,7 +50,10 @@ export interface DeviceOptions {
   /** False: the EK certificate is not shown (tier T1). */
   certificate?: boolean;
   ak?: Public;
+  /** What its firmware extends in each boot (SHA-256 bank); by default one event in each of {@link PCRS}. */
+  measures?: readonly Measured[];
 }
+export interface Measured { readonly pcr: number; readonly digest: Buffer }
 
 /** Everything but `nonce` and `seq` has a default; see {@link TestDevice.pay}. */
 export type PaymentOverrides = Partial<BindingParts> & { logFrom?: number };
@@ -73,18 +76,20 @@ export class TestDevice {
   private registerArea: NvPublic | null = null;
   private counterArea: NvPublic | null = null;
   private seq = 0;
+  private readonly measures: readonly Measured[];
 
-  private constructor(swtpm: Swtpm, tpm: Tpm, ek: EkKind) {
+  private constructor(swtpm: Swtpm, tpm: Tpm, ek: EkKind, measures: readonly Measured[]) {
     this.swtpm = swtpm;
     this.tpm = tpm;
     this.ek = ek;
+    this.measures = measures;
     this.roots = rootsOf(swtpm);
   }
 
   /** A new TPM, its keys and indices, a log with its anchor, and the record that a verifier would sign. About two seconds. */
-  static async start({ ek = 'ekRsa2048', register = true, certificate = true, ak = templates.akP256 }: DeviceOptions = {}): Promise<TestDevice> {
+  static async start({ ek = 'ekRsa2048', register = true, certificate = true, ak = templates.akP256, measures = PCRS.map((pcr) => ({ pcr, digest: Buffer.alloc(32, pcr + 1) })) }: DeviceOptions = {}): Promise<TestDevice> {
     const swtpm = await startSwtpm({ ecCertificate: ek === 'ekP256' });
-    const device = new TestDevice(swtpm, await connect(swtpm.spec), ek);
+    const device = new TestDevice(swtpm, await connect(swtpm.spec), ek, measures);
     await device.firmwareMeasures();
     await device.makeKeys(ak);
     if (register) await device.defineIndices();
@@ -106,7 +111,11 @@ export class TestDevice {
 
   /** swtpm has no firmware: somebody must have extended PCR 0 and the others before an operating system runs. */
   async firmwareMeasures(): Promise<void> {
-    for (const pcr of PCRS) await this.tpm.run(PCR_Extend, { pcrHandle: pcr }, { digests: [{ hashAlg: 'sha256', digest: Buffer.alloc(32, pcr + 1) }] });
+    for (const { pcr, digest } of this.measures) await this.extendPcr(pcr, digest);
+  }
+
+  async extendPcr(pcr: number, digest: Buffer): Promise<void> {
+    await this.tpm.run(PCR_Extend, { pcrHandle: pcr }, { digests: [{ hashAlg: 'sha256', digest }] });
   }
 
   private async makeKeys(template: Public): Promise<void> {
@@ -243,8 +252,13 @@ export class TestDevice {
   }
 
   async pcrs(pcrs: readonly number[] = PCRS, bank: 'sha256' | 'sha384' = 'sha256'): Promise<Record<string, string>> {
-    const { pcrValues } = await this.tpm.run(PCR_Read, {}, { pcrSelectionIn: selectPcrs(bank, pcrs) });
-    return Object.fromEntries([...pcrs].sort((a, b) => a - b).map((pcr, i) => [String(pcr), pcrValues[i]!.toString('hex')]));
+    const values: [string, string][] = [];
+    const sorted = [...pcrs].sort((a, b) => a - b);
+    for (let i = 0; i < sorted.length; i += 8) {
+      const { pcrValues } = await this.tpm.run(PCR_Read, {}, { pcrSelectionIn: selectPcrs(bank, sorted.slice(i, i + 8)) });
+      pcrValues.forEach((value, j) => values.push([String(sorted[i + j]), value.toString('hex')]));
+    }
+    return Object.fromEntries(values);
   }
 
   get position(): { epoch: Sha256; n: number } {
@@ -255,15 +269,15 @@ export class TestDevice {
     return { epoch: this.position.epoch, from, entries: this.log.slice(from) };
   }
 
-  async platform({ nonce, aud = VERIFIER, counter = true }: { nonce: Sha256; aud?: string; counter?: boolean }): Promise<PlatformEvidence> {
+  async platform({ nonce, aud = VERIFIER, counter = true, pcrs = PCRS, logs = {} }: { nonce: Sha256; aud?: string; counter?: boolean; pcrs?: readonly number[]; logs?: Partial<Pick<PlatformEvidence, 'boot' | 'ima'>> }): Promise<PlatformEvidence> {
     const binding = platformBindingFor(nonce, aud, this.position);
-    const quote = { ...(await this.quote(platformQualifyingData('quote', binding))), bank: 'sha256' as const, pcrs: await this.pcrs() };
+    const quote = { ...(await this.quote(platformQualifyingData('quote', binding), selectPcrs('sha256', pcrs))), bank: 'sha256' as const, pcrs: await this.pcrs(pcrs) };
     const hasRegister = this.registerArea !== null;
     return {
       binding, quote,
       register: hasRegister ? await this.certify('register', platformQualifyingData('register', binding)) : null,
       counter: hasRegister && counter ? await this.certify('counter', platformQualifyingData('counter', binding)) : null,
-      boot: null, ima: null,
+      boot: null, ima: null, ...logs,
     };
   }
 

@@ -98,7 +98,7 @@ describe('an enrolled device', () => {
   it('has a record signed by the verifier, marked as simulated, and its leaf in the log', async () => {
     const device = (await store.deviceById(payer.deviceId))!;
     const record = open(DEVICE_RECORD, device.record, (await payer.service.trust()).keys).value;
-    expect(record).toMatchObject({ deviceId: payer.deviceId, akName: payer.device.akName.toString('hex'), simulated: true, tierMax: 'T2' });
+    expect(record).toMatchObject({ deviceId: payer.deviceId, akName: payer.device.akName.toString('hex'), simulated: true, tierMax: 'T3' });
     await payer.service.restart();
     await payer.reconnect();
     await payer.openCarrier();

@@ -20,7 +20,7 @@ describe('the attestation key', () => {
     const prover = await bed.open();
     const facts = await verifier.enrol(prover);
     expect(prover).toMatchObject({ tier: 'T2', reason: null, fault: null, akName: facts.akName });
-    expect(facts.tierMax).toBe('T2');
+    expect(facts.tierMax).toBe('T3');
     expect(await verifier.connect(prover)).toEqual([]);
   });
 

@@ -1,0 +1,79 @@
+/**
+ * What firmware, loaders and kernel measured, held against the quoted PCRs and the policy. The quote is authentic when this is asked; the logs are not, until
+ * they give its values. Everything is judged and gathered: each thing that does not hold is a finding, and nothing that policy asks for passes by being absent.
+ */
+import { fromB64u } from '../../src/base/bytes.js';
+import { type Finding, fault, finding } from '../../src/base/fault.js';
+import type { Policy } from '../../src/objects/decision.js';
+import type { TrustVector } from '../../src/objects/ear.js';
+import type { PlatformEvidence } from '../../src/objects/evidence.js';
+import { type BootLog, type BootState, type Pcrs, contradictions, judge, parseBootLog, readBoot } from '../boot/index.js';
+import { IMA_PCR, coverage, imaStart, judgeIma, parseIma } from '../ima/index.js';
+import { untilRefused } from './refusal.js';
+
+export interface Measured {
+  readonly findings: readonly Finding[];
+  /** What may be claimed because it was shown. */
+  readonly claims: TrustVector;
+  /** Null when no replayed log tells it. */
+  readonly secureBoot: boolean | null;
+  /** Tier T3: PCRs 0 to 7 are what the log gives, Secure Boot is on, and IMA measured the sidecar's own files, all good. */
+  readonly measuredSidecar: boolean;
+}
+
+const FIRMWARE_PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
+
+export function judgeMeasured({ quote, boot, ima }: PlatformEvidence, policy: Policy): Measured {
+  const pcrs: Pcrs = new Map(Object.entries(quote.pcrs).map(([pcr, value]) => [Number(pcr), Buffer.from(value, 'hex')]));
+  const booted = judgeBoot(boot, quote.bank, pcrs, policy);
+  const files = judgeFiles(ima, quote.bank, pcrs, policy);
+  const atStage = (findings: readonly Finding[]): Finding[] =>
+    (policy.stage === 'enforce' ? [...findings] : policy.stage === 'shadow' ? findings.map(({ message }) => finding('boot.shadow', { what: message })) : []);
+  return {
+    findings: [...booted.broken, ...files.broken, ...atStage([...booted.differing, ...files.differing])],
+    claims: booted.sound ? { configuration: 2, ...(policy.bootReference === undefined || booted.differing.length > 0 ? {} : { executables: 3 }) } : {},
+    secureBoot: booted.secureBoot,
+    measuredSidecar: booted.sound && booted.differing.length === 0 && files.sidecar,
+  };
+}
+
+interface Booted { readonly broken: Finding[]; readonly differing: readonly Finding[]; readonly secureBoot: boolean | null; readonly sound: boolean }
+
+/** `broken`: evidence that does not hold. `differing`: evidence that holds and is not as the reference says. */
+function judgeBoot(boot: PlatformEvidence['boot'], bank: PlatformEvidence['quote']['bank'], pcrs: Pcrs, policy: Policy): Booted {
+  const differing = (log: BootLog | null): readonly Finding[] => (policy.bootReference === undefined ? [] : judge(log, bank, pcrs, policy.bootReference, 'enforce').wouldFail);
+  if (boot === null) return { broken: policy.requireBootLog ? [finding('boot.missing')] : [], differing: differing(null), secureBoot: null, sound: false };
+  const read = untilRefused(() => parseBootLog(fromB64u(boot.data) ?? Buffer.alloc(0)));
+  if (!read.ok) return { broken: [read.refusal], differing: differing(null), secureBoot: null, sound: false };
+  const state = readBoot(read.value, bank, pcrs);
+  const secureBoot = state.secureBoot.known ? state.secureBoot.state.enabled : null;
+  const broken = brokenBoot(state, policy);
+  const replayed = new Set(state.pcrs.filter(({ standing }) => standing === 'replayed').map(({ pcr }) => pcr));
+  return { broken, differing: differing(read.value), secureBoot, sound: broken.length === 0 && secureBoot === true && FIRMWARE_PCRS.every((pcr) => replayed.has(pcr)) };
+}
+
+function brokenBoot(state: BootState, { requireBootLog }: Policy): Finding[] {
+  const lies = contradictions(state).map(({ pcr, standing }) => finding('boot.replay', { pcr, what: standing === 'other' ? 'it was extended, and no event says so' : 'its events give another value' }));
+  if (!requireBootLog || lies.length > 0) return lies;
+  const { secureBoot } = state;
+  return secureBoot.known && secureBoot.state.enabled ? [] : [finding('boot.secure_boot', { what: secureBoot.known ? 'it is off' : secureBoot.why })];
+}
+
+interface Files { readonly broken: Finding[]; readonly differing: readonly Finding[]; readonly sidecar: boolean }
+
+function judgeFiles(ima: PlatformEvidence['ima'], bank: PlatformEvidence['quote']['bank'], pcrs: Pcrs, policy: Policy): Files {
+  const asked = policy.requireIma || policy.ima !== undefined;
+  const quoted = pcrs.get(IMA_PCR);
+  if (ima === null || quoted === undefined) {
+    const absent = ima === null ? finding('ima.missing') : finding('ima.replay', { what: 'it was not quoted' });
+    return { broken: asked ? [absent] : [], differing: [], sidecar: false };
+  }
+  const judged = untilRefused(() => {
+    if (ima.from !== 0) throw fault('ima.replay', { what: `the list begins at entry ${ima.from}` });
+    const entries = parseIma(ima.format, fromB64u(ima.data) ?? Buffer.alloc(0));
+    const attested = coverage(entries, bank, imaStart(bank), quoted);
+    if (attested === null) throw fault('ima.replay', { what: `not after any of its ${entries.length} entries` });
+    return policy.ima === undefined ? { findings: [], sidecar: false } : judgeIma(attested.covered, policy.ima);
+  });
+  return judged.ok ? { broken: [], differing: judged.value.findings, sidecar: judged.value.sidecar } : { broken: [judged.refusal], differing: [], sidecar: false };
+}
