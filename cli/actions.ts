@@ -50,6 +50,10 @@ export async function putCarrier(api: Api, user: User, { carrierId = fresh('crr'
 export const fundCarrier = (api: Api, carrierId: string, amount: bigint, eventId: string = fresh('evt')): Promise<Json> =>
   api.post(`/v1/delegation/carriers/${carrierId}/fund`, { event_id: eventId, amount: Number(amount) });
 
+/** Back to the main account. */
+export const returnFunds = (api: Api, carrierId: string, amount: bigint, eventId: string = fresh('evt')): Promise<Json> =>
+  api.post(`/v1/delegation/carriers/${carrierId}/return`, { event_id: eventId, amount: Number(amount) });
+
 export const showCarrier = async (api: Api, carrierId: string): Promise<Members> => members(await api.get(`/v1/delegation/carriers/${carrierId}`));
 
 /** The carrier's content. Its signature is the verifier's to check: whoever signs a mandate for it trusts that verifier. */

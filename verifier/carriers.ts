@@ -1,8 +1,9 @@
 /** The carrier issuer: opens and revises carriers as their users asked, and signs what holds. */
 import { fault } from '../src/base/fault.js';
-import { CARRIER, type Carrier, CARRIER_REQUEST, type CarrierRequest, rulesHash } from '../src/objects/carrier.js';
-import { seal, tokenHash } from '../src/objects/signed.js';
-import type { Verifier } from './context.js';
+import { looser } from '../src/law/index.js';
+import { CARRIER, type Carrier, CARRIER_REQUEST, rulesHash } from '../src/objects/carrier.js';
+import { open, seal, tokenHash } from '../src/objects/signed.js';
+import { freshId, type Verifier } from './context.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
@@ -10,25 +11,46 @@ import { payingFrom } from './orders.js';
 import { openByUser } from './users.js';
 
 /**
- * Opens (rev 1) or revises (the next rev) a carrier. Every revision is signed by its user, whether it is tighter or looser.
+ * Opens (rev 1) or revises (the next rev) a carrier, as its user signed it; tighter or looser.
  * @returns the carrier, signed. @throws Fault of {@link openByUser}; store.conflict for a revision that does not follow
  */
 export async function issueCarrier(v: Verifier, token: string): Promise<string> {
-  const request = await openByUser(v, CARRIER_REQUEST, token);
-  const { jti, sub, rev, currency, rules, iat } = request.value;
-  const before = await v.store.carrier(jti);
-  if (before && before.userId !== sub) throw fault('store.conflict', { what: `carrier ${jti}` });
-  const carrier = seal(CARRIER, carrierOf(v, request.value), v.keys.carrier);
+  const { value, sha256 } = await openByUser(v, CARRIER_REQUEST, token);
+  const before = await v.store.carrier(value.jti);
+  if (before && before.userId !== value.sub) throw fault('store.conflict', { what: `carrier ${value.jti}` });
+  return put(v, value, { userSignature: token, eventId: orderEvent(sha256, value.iat), subject: sha256 });
+}
+
+/**
+ * Revises a carrier at the issuer's own word: only to rules that are tighter in every respect. Mandates that were signed for the rules before pay
+ * nothing until the user signs them anew.
+ * @throws Fault intake.not_found, carrier.looser, store.conflict
+ */
+export async function tightenCarrier(v: Verifier, carrierId: string, { rules, agents }: Pick<Carrier, 'rules' | 'agents'>): Promise<string> {
+  const row = await v.store.carrier(carrierId);
+  if (!row) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
+  const { value: before } = open(CARRIER, row.token, v.trust.keys);
+  const loosened = looser({ rules, agents, currency: before.currency }, before);
+  if (loosened.length > 0) throw fault('carrier.looser', { rules: loosened.join(', ') });
+  return put(v, { jti: carrierId, sub: row.userId, rev: row.rev + 1, currency: row.currency, rules, agents }, { userSignature: null, eventId: freshId(v, 'evt'), subject: null });
+}
+
+type Wanted = Pick<Carrier, 'jti' | 'sub' | 'rev' | 'currency' | 'rules' | 'agents'>;
+interface Said { readonly userSignature: string | null; readonly eventId: string; readonly subject: string | null }
+
+async function put(v: Verifier, wanted: Wanted, { userSignature, eventId, subject }: Said): Promise<string> {
+  const { jti, sub, rev, currency, rules } = wanted;
+  const carrier = seal(CARRIER, carrierOf(v, wanted), v.keys.carrier);
   await v.store.putCarrier({
-    carrierId: jti, userId: sub, currency, rev, totalMax: rules.totalMax, rulesSha256: rulesHash(rules), token: carrier, userSignature: token,
-    leaf: { eventId: orderEvent(request.sha256, iat), draft: leafDraft(v, { kind: 'rules_changed', chain: jti, carrier: tokenHash(carrier), subject: request.sha256 }) }, nowMs: v.now(),
+    carrierId: jti, userId: sub, currency, rev, totalMax: rules.totalMax, rulesSha256: rulesHash(rules), token: carrier, userSignature,
+    leaf: { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: jti, carrier: tokenHash(carrier), subject }) }, nowMs: v.now(),
   });
   for (const deviceId of await payingFrom(v, jti)) await pushMandates(v, deviceId);
   return carrier;
 }
 
 /** The carrier lives as long as its rules say. */
-function carrierOf(v: Verifier, { jti, sub, rev, currency, rules, agents }: CarrierRequest): Carrier {
+function carrierOf(v: Verifier, { jti, sub, rev, currency, rules, agents }: Wanted): Carrier {
   const iat = Math.floor(v.now() / 1000);
   return { iss: v.config.issuers.carrier, jti, sub, iat, nbf: rules.notBefore, exp: rules.notAfter, rev, currency, rules, agents, state: 'active' };
 }

@@ -1,68 +1,56 @@
 import type { Command } from 'commander';
-import { LEVELS, type Level, TIERS, type Tier } from '../../src/names.js';
-import type { CarrierRules } from '../../src/objects/carrier.js';
-import { fault } from '../../src/base/fault.js';
 import { format } from '../../src/money.js';
-import { carrierOf, fundCarrier, order, putCarrier, showCarrier } from '../actions.js';
+import { carrierOf, fundCarrier, order, putCarrier, returnFunds, showCarrier } from '../actions.js';
 import { paint, show, table, word } from '../output.js';
-import { adminApi, apiOption, caOption, duration, keyOption, list, minorUnits, type Remote, tokenOption, userOf, userOption } from './options.js';
+import { type RuleOptions, ruleOptions, rulesOf } from '../rules.js';
+import { adminApi, apiOption, caOption, keyOption, minorUnits, type Remote, tokenOption, userOf, userOption } from './options.js';
 
-interface OpenOptions extends Remote { user: string; key: string; currency: string; perPayment: string; total: string; payee: string[]; level: string[]; minTier: string; confirmAbove: string; agent: string[]; valid: string; json?: boolean }
-
-function oneOf<T extends string>(set: readonly T[], word: string, what: string): T {
-  const found = set.find((member) => member === word);
-  if (found === undefined) throw fault('usage.wrong', { what: `${word} is no ${what}; choose ${set.join(', ')}` });
-  return found;
-}
-
-/** `ID=SCENARIO` or `ID=SCENARIO@ORIGIN`. */
-function payeeOf(text: string): CarrierRules['payees'][number] {
-  const [, id, scenario, origin] = /^([^=]+)=([^@]+)(?:@(.+))?$/.exec(text) ?? [];
-  if (id === undefined || scenario === undefined) throw fault('usage.wrong', { what: `${text} is no payee; write ID=SCENARIO or ID=SCENARIO@ORIGIN` });
-  return { id, scenario, origin: origin ?? null };
-}
-
-function rulesOf(options: OpenOptions): Omit<CarrierRules, 'salt'> {
-  const now = Math.floor(Date.now() / 1000);
-  const payees = options.payee.map(payeeOf);
-  return {
-    perPaymentMax: minorUnits(options.perPayment), totalMax: minorUnits(options.total), windows: [], scenarios: [...new Set(payees.map(({ scenario }) => scenario))], payees,
-    notBefore: now, notAfter: now + duration(options.valid), hours: null, levels: options.level.map((level) => oneOf<Level>(LEVELS, level, 'level')),
-    minTier: oneOf<Tier>(TIERS, options.minTier, 'tier'), confirmAbove: minorUnits(options.confirmAbove), offline: null,
-  };
-}
+interface OpenOptions extends Remote, RuleOptions { user: string; key: string; currency: string; json?: boolean }
+type ReviseOptions = Omit<OpenOptions, 'currency'>;
+interface MoveOptions extends Remote { amount: string; event?: string; json?: boolean }
 
 export const carrier = (ari: Command): void => {
   const group = ari.command('carrier').summary('dedicated funds with hard rules').description('Opens, fills and stops fund carriers: accounts apart from the main account, whose rules no agent can loosen. Amounts are integers of minor units.');
-  group.command('open')
+  const open = group.command('open')
     .summary('open a carrier')
     .description('Signs the rules with the user\'s key and lets the verifier open the carrier. A rule that is not given is the strictest.')
     .addOption(apiOption()).addOption(tokenOption()).addOption(caOption()).addOption(userOption()).addOption(keyOption("the user's"))
-    .requiredOption('--currency <CODE>', 'ISO 4217')
-    .requiredOption('--per-payment <N>', 'most for one payment')
-    .requiredOption('--total <N>', 'most over its life')
-    .option('--payee <ID=SCENARIO[@ORIGIN]>', 'a permitted payee and what it sells (repeatable)', list, [])
-    .option('--level <LEVEL>', 'a permitted level, L0 to L5 (repeatable)', list, [])
-    .option('--min-tier <TIER>', 'least proof of the device', 'T2')
-    .option('--confirm-above <N>', 'from this amount on the user confirms', '0')
-    .option('--agent <ID>', 'an agent that may use it (repeatable)', list, [])
-    .option('--valid <DURATION>', 'how long it lives', '30d')
+    .requiredOption('--currency <CODE>', 'ISO 4217');
+  ruleOptions(open)
     .option('--json', 'print one JSON object')
     .action(async (options: OpenOptions) => {
       const carrierId = await putCarrier(adminApi(options), userOf(options), { currency: options.currency, rules: rulesOf(options), agents: options.agent });
       show({ carrier_id: carrierId }, options, () => carrierId);
     });
-  group.command('fund <CARRIER>')
-    .summary('put money into a carrier')
-    .description('Moves an amount from the main account into the carrier. The same --event moves it once.')
-    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption())
-    .requiredOption('--amount <N>', 'minor units')
-    .option('--event <ID>', 'name of this transfer')
+  const rules = group.command('rules <CARRIER>')
+    .summary('change the rules of a carrier')
+    .description("Signs new rules with the user's key, tighter or looser. They replace all rules of the carrier; one that is not given is the strictest.\nMandates that were signed for the rules before pay nothing until they are signed anew.")
+    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption()).addOption(userOption()).addOption(keyOption("the user's"));
+  ruleOptions(rules)
     .option('--json', 'print one JSON object')
-    .action(async (carrierId: string, options: Remote & { amount: string; event?: string; json?: boolean }) => {
-      const view = await fundCarrier(adminApi(options), carrierId, minorUnits(options.amount), options.event);
-      show(view, options, () => 'done');
+    .action(async (carrierId: string, options: ReviseOptions) => {
+      const api = adminApi(options);
+      const { rev, currency } = carrierOf(await showCarrier(api, carrierId));
+      await putCarrier(api, userOf(options), { carrierId, rev: rev + 1, currency, rules: rulesOf(options), agents: options.agent });
+      show({ carrier_id: carrierId, rev: rev + 1 }, options, () => `revision ${rev + 1} of ${carrierId}`);
     });
+  const moves = [
+    ['fund', 'put money into a carrier', 'Moves an amount from the main account into the carrier. The same --event moves it once.', fundCarrier],
+    ['return', 'take money out of a carrier', 'Moves an amount that is not reserved back to the main account. The same --event moves it once.', returnFunds],
+  ] as const;
+  for (const [name, summary, description, move] of moves) {
+    group.command(`${name} <CARRIER>`)
+      .summary(summary)
+      .description(description)
+      .addOption(apiOption()).addOption(tokenOption()).addOption(caOption())
+      .requiredOption('--amount <N>', 'minor units')
+      .option('--event <ID>', 'name of this transfer')
+      .option('--json', 'print one JSON object')
+      .action(async (carrierId: string, options: MoveOptions) => {
+        const view = await move(adminApi(options), carrierId, minorUnits(options.amount), options.event);
+        show(view, options, () => 'done');
+      });
+  }
   group.command('show <CARRIER>')
     .summary('what a carrier holds and permits')
     .description('Shows balance, running totals and rules of a carrier.')
@@ -77,6 +65,8 @@ export const carrier = (ari: Command): void => {
         ['available', amount(view['available'])], ['reserved', amount(view['reserved'])], ['spent', `${amount(view['spent'])} of ${amount(view['total_max'])}`],
         ['one payment', `at most ${format({ amount: rules.perPaymentMax, currency })}; the user confirms from ${format({ amount: rules.confirmAbove, currency })}`],
         ['payees', rules.payees.map(({ id, scenario }) => `${id} (${scenario})`).join(', ') || 'none'],
+        ['windows', rules.windows.map(({ period, max, count }) => `${period}: ${format({ amount: max, currency })} and ${count} payments`).join(', ') || 'none'],
+        ['hours', rules.hours === null ? 'any' : `${rules.hours.from} to ${rules.hours.to}, ${rules.hours.tz}`],
         ['levels', rules.levels.join(' ') || 'none'], ['tier', `${rules.minTier} at least`],
       ]));
     });

@@ -5,7 +5,8 @@ import { canonical, parseJson } from '../../src/base/json.js';
 import { decode, id, name, publicJwk, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { currency, minor, positive } from '../../src/money.js';
 import { CARRIER_STATES, LEVELS, MANDATE_STATES } from '../../src/names.js';
-import { issueCarrier } from '../carriers.js';
+import { carrierRules } from '../../src/objects/carrier.js';
+import { issueCarrier, tightenCarrier } from '../carriers.js';
 import { freshId } from '../context.js';
 import { kidOf } from '../keys.js';
 import { obey } from '../orders.js';
@@ -69,6 +70,11 @@ export const DELEGATION: readonly Route[] = [
       if (!row) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
       return viewOf(row);
     },
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/carriers/:carrierId/rules', authority: 'admin', summary: 'Tightens the rules of a carrier without its user; a rule that would be looser is refused.', status: 201,
+    body: record({ rules: carrierRules, agents: z.array(name()).max(64) }), answer: record({ carrier: token() }),
+    handle: async (v, { params: { carrierId = '' }, body }) => ({ carrier: await tightenCarrier(v, carrierId, body) }),
   }),
   route({
     method: 'POST', path: '/v1/delegation/carriers/:carrierId/return', authority: 'admin', summary: 'Moves available money of a carrier back to the main account of its user. The same event_id moves money once.',

@@ -37,6 +37,7 @@ export class TestPayer {
   carrierId = freshId('crr');
   rules!: CarrierRules;
   mandate!: string;
+  private spare: Sha256[] = [];
 
   private constructor(service: TestService, device: TestDevice) {
     this.service = service;
@@ -76,8 +77,8 @@ export class TestPayer {
   }
 
   async paymentNonce(): Promise<Sha256> {
-    const { nonces } = await this.link.next('nonces', ({ purpose }) => purpose === 'payment');
-    return nonces[0]!.nonce;
+    if (this.spare.length === 0) this.spare = (await this.link.next('nonces', ({ purpose }) => purpose === 'payment')).nonces.map(({ nonce }) => nonce);
+    return this.spare.shift()!;
   }
 
   async code(reEnrol = false): Promise<string> {
