@@ -5,7 +5,7 @@
 export type {
   Advance, DeviceClock, ExpectedBinding, KnownDevice, LogHead, LogRow, PaymentInput, PaymentResult, PlatformAppraisal, PlatformInput, PlatformResult, Submodule,
 } from './types.js';
-export { appraisePayment, appraisePlatform, earOf, EAR_LIFE_S, type EarInput, decodePlatformAppraisal, encodePlatformAppraisal } from './verify/index.js';
+export { appraisePayment, appraisePlatform, earOf, EAR_LIFE_S, type EarInput, decodePlatformAppraisal, encodePlatformAppraisal, keptOf, readKept } from './verify/index.js';
 export { type BundleReport, type EdgeResult, type Verdict, verifyBundle } from './bundle.js';
 export { compareWithManifest } from './manifest.js';
 export { extendHead, type Extended } from './head.js';

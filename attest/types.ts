@@ -50,6 +50,10 @@ export interface PlatformAppraisal extends Submodule {
   secureBoot: boolean | null;
 }
 
+declare const written: unique symbol;
+/** A platform part and its appraisal, with the canonical text of the part and the hash over it. Only {@link keptOf} makes one, so that text and hash are its own. */
+export interface KeptPlatform { readonly [written]: true; readonly evidence: PlatformEvidence; readonly text: string; readonly sha256: Sha256; readonly appraisal: PlatformAppraisal }
+
 /**
  * What the verifier may store after authentic evidence: where the key now stands, and the log records that were not known. `anchor` is there when the
  * epoch is new: its nonce must be one that this verifier issued to the device, which only the issuer can tell.
@@ -87,8 +91,8 @@ export interface PaymentInput {
   evidence: Evidence;
   expected: ExpectedBinding;
   device: KnownDevice;
-  /** The appraisal kept for `binding.platform_sha256`; when null, the platform part inside the evidence is appraised here (offline verification). */
-  platform: PlatformAppraisal | null;
+  /** What was kept for `binding.platform_sha256`; when null, the platform part inside the evidence is appraised here (offline verification). */
+  platform: KeptPlatform | null;
   /** The manifest that the mandate names; null when it is not known. */
   manifest: Verified<AgentManifest> | null;
   policy: Policy;

@@ -1,13 +1,12 @@
 /** Row 9 of a payment: its evidence, with the platform part that it names, becomes an appraisal and an attestation result. */
-import type { PaymentResult, PlatformAppraisal } from '../attest/types.js';
-import { appraisePayment, decodePlatformAppraisal, earOf } from '../attest/verify/index.js';
+import type { PaymentResult } from '../attest/types.js';
+import { appraisePayment, earOf } from '../attest/verify/index.js';
 import { type Finding, finding } from '../src/base/fault.js';
 import { thumbprint } from '../src/base/jws.js';
-import { parse } from '../src/base/shape.js';
 import type { Code } from '../src/codes.js';
 import type { Appraised } from '../src/law/index.js';
 import { EAR } from '../src/objects/ear.js';
-import { type Evidence, EVIDENCE_PROFILE, platformEvidence } from '../src/objects/evidence.js';
+import { type Evidence, EVIDENCE_PROFILE } from '../src/objects/evidence.js';
 import { seal } from '../src/objects/signed.js';
 import { BUILD } from '../src/version.js';
 import { freshId, type Verifier } from './context.js';
@@ -24,11 +23,11 @@ export const broken = (refusal: Finding, simulated: boolean): Appraisal =>
   ({ authentic: false, appraised: { authentic: false, status: 'contraindicated', tier: 'T0', simulated, code: refusal.code, findings: [refusal] } });
 
 export async function appraise(v: Verifier, row: DeviceRow, asked: Asked, inputs: Inputs, sidecarVersion: string): Promise<Appraisal> {
-  const platform = await keptPlatform(v, row, asked);
+  const platform = await v.platforms.of(row.deviceId, asked.evidence.binding.platformSha256);
   if (!platform) return broken(finding('quote.missing'), row.simulated);
   const evidence: Evidence = { eatProfile: EVIDENCE_PROFILE, evidenceType: 'tpm2', akName: row.akName, platform: platform.evidence, payment: asked.evidence };
   const { value: policy } = inputs.policy;
-  const result = appraisePayment({ evidence, expected: expectedOf(v, asked, inputs), device: inputs.device, platform: platform.appraisal, manifest: inputs.manifest, policy });
+  const result = appraisePayment({ evidence, expected: expectedOf(v, asked, inputs), device: inputs.device, platform, manifest: inputs.manifest, policy });
   const nonce = result.next?.anchor?.nonce;
   if (nonce !== undefined && !v.nonces.wasIssued(nonce, row.akName)) return broken(finding('log.anchor', { what: 'its nonce is not of this verifier' }), row.simulated);
   const ear = earOf({
@@ -46,12 +45,6 @@ function expectedOf(v: Verifier, { evidence: { binding } }: Asked, inputs: Input
     nonce: binding.nonce, aud: v.config.issuers.verifier, paymentSha256: inputs.paymentSha256, mandateSha256: inputs.mandateSha256 ?? '',
     closedSha256: inputs.closedSha256 ?? '', jkt: agentKey ? thumbprint(agentKey) : binding.jkt,
   };
-}
-
-async function keptPlatform(v: Verifier, row: DeviceRow, { evidence }: Asked): Promise<{ evidence: Evidence['platform']; appraisal: PlatformAppraisal } | null> {
-  const kept = await v.store.platform(evidence.binding.platformSha256);
-  if (kept?.deviceId !== row.deviceId) return null;
-  return { evidence: parse(platformEvidence, kept.evidence), appraisal: decodePlatformAppraisal(kept.appraisal) };
 }
 
 /** The nonce's own refusal, as a finding of the appraisal. */

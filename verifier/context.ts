@@ -8,6 +8,7 @@ import type { Hub } from './hub.js';
 import type { Keys } from './keys.js';
 import type { DepositLog } from './log.js';
 import type { Nonces } from './nonces.js';
+import type { Platforms } from './platforms.js';
 import type { Settlement } from './settle.js';
 import type { Store } from './store/verbs.js';
 import type { Trust } from './trust.js';
@@ -18,6 +19,7 @@ export interface Verifier {
   readonly trust: Trust;
   readonly store: Store;
   readonly nonces: Nonces;
+  readonly platforms: Platforms;
   readonly log: DepositLog;
   readonly hub: Hub;
   readonly settlement: Settlement;

@@ -18,6 +18,7 @@ import { CONNECTION_LIMITS, type ConnectionLimits } from './link/limits.js';
 import { serveLink } from './link/server.js';
 import { DepositLog } from './log.js';
 import { Nonces } from './nonces.js';
+import { Platforms } from './platforms.js';
 import { pspRail } from './psp/rail.js';
 import { ledgerRail, type Rail } from './rail.js';
 import { resumeRefunds } from './refunds.js';
@@ -77,7 +78,7 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
     config, keys, trust, store, now, random, hub: new Hub(), logger: logger ?? pino({ level: 'info' }),
-    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), log: new DepositLog(store, keys.log, config.deposit.dir), settlement: new Settlement(() => v, rail),
+    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), log: new DepositLog(store, keys.log, config.deposit.dir), settlement: new Settlement(() => v, rail),
   };
   return v;
 }

@@ -2,4 +2,4 @@
 export { appraisePlatform } from './platform.js';
 export { appraisePayment } from './payment.js';
 export { EAR_LIFE_S, earOf, type EarInput } from './ear.js';
-export { decodePlatformAppraisal, encodePlatformAppraisal } from './kept.js';
+export { decodePlatformAppraisal, encodePlatformAppraisal, keptOf, readKept } from './kept.js';

@@ -1,18 +1,19 @@
 /** One payment's evidence: is this exactly the payment that the enrolled TPM bound, on that platform, by that agent? */
 import { fromB64u, sha256 } from '../../src/base/bytes.js';
 import { type Finding, fault, finding } from '../../src/base/fault.js';
-import { type AgentClaims, agentHash } from '../../src/objects/claims.js';
+import type { AgentClaims } from '../../src/objects/claims.js';
 import { TIERS, lower } from '../../src/names.js';
 import type { TrustVector } from '../../src/objects/ear.js';
-import { type Binding, type Evidence, type PaymentEvidence, binding as bindingShape, bindingLeaf, evidenceHash, platformHash } from '../../src/objects/evidence.js';
+import type { Binding, PaymentEvidence } from '../../src/objects/evidence.js';
 import { rootFrom } from '../batch.js';
 import { logEnd, paymentQualifyingData } from '../evidence.js';
 import { type Extended, assertBoot, extendHead } from '../head.js';
 import { compareWithManifest } from '../manifest.js';
-import type { Advance, ExpectedBinding, KnownDevice, LogHead, PaymentInput, PaymentResult, PlatformAppraisal, Submodule } from '../types.js';
+import type { Advance, LogHead, PaymentInput, PaymentResult, PlatformAppraisal, Submodule } from '../types.js';
 import { type EnrolledKey, authenticate } from './attest.js';
 import { type ClockInfo, assertForward, assertFresh, assertSequence } from './clock.js';
 import { enrolledKey } from './device.js';
+import { type EvidenceHashes, hashesOf } from './hashes.js';
 import { appraisePlatform, assertFirmware, platformClaims, policyFindings, tierOf } from './platform.js';
 import { assertLogIndex, assertRegister } from './nv.js';
 import { type Judged, Refusal, untilRefused } from './refusal.js';
@@ -23,19 +24,20 @@ interface Proven { readonly clockInfo: ClockInfo; readonly log: Extended; readon
 
 /** Appraises one payment: authenticity stops at the first failure, agent and policy are judged whole. Never throws for what the evidence holds. */
 export function appraisePayment(input: PaymentInput): PaymentResult {
-  const judged = untilRefused(() => provePayment(input));
-  return judged.ok ? affirmed(input, judged.value) : refused(input, judged);
+  const hashes = hashesOf(input.evidence, input.platform);
+  const judged = untilRefused(() => provePayment(input, hashes));
+  return judged.ok ? affirmed(input, judged.value, hashes) : refused(input, judged, hashes);
 }
 
 /** The checklist, in the order that nothing is used before it is proven. @throws Fault with the code of the first step that fails */
-function provePayment(input: PaymentInput): Proven {
-  const { evidence, expected, device, policy } = input;
+function provePayment(input: PaymentInput, hashes: EvidenceHashes): Proven {
+  const { evidence, device, policy } = input;
   const { payment } = evidence;
   const record = device.record.value;
   if (evidence.akName !== record.akName) throw fault('device.unknown', { akName: evidence.akName });
   const ak = enrolledKey(device);
-  const attest = authenticatePayment(ak, payment, record.registerName);
-  assertBinding(evidence, expected, device);
+  const attest = authenticatePayment(ak, payment, hashes.leaf, record.registerName);
+  assertBinding(input, hashes);
   assertForward(attest.clockInfo, device.clock);
   assertSequence(payment.binding.seq, device.clock);
   assertFirmware(attest.firmwareVersion, record);
@@ -49,8 +51,8 @@ function provePayment(input: PaymentInput): Proven {
 }
 
 /** A device with a register binds by certifying it; only one without (tier T1) may bind by a quote, whose PCRs are not looked at: the platform part has them. */
-function authenticatePayment(ak: EnrolledKey, { binding, batch, register, quote }: PaymentEvidence, registerName: string | null) {
-  const root = rootFrom(bindingLeaf(bindingShape, binding), batch);
+function authenticatePayment(ak: EnrolledKey, { batch, register, quote }: PaymentEvidence, leaf: Buffer, registerName: string | null) {
+  const root = rootFrom(leaf, batch);
   if (root === null) throw fault('batch.path');
   if (registerName !== null && register === null) throw fault('register.missing');
   if (register !== null && quote === null) return authenticate(ak, register, 'nv', 'payment', paymentQualifyingData(root));
@@ -58,21 +60,18 @@ function authenticatePayment(ak: EnrolledKey, { binding, batch, register, quote 
   throw fault('quote.malformed', { what: 'a payment has one attestation' });
 }
 
-/** Each thing that came along must be the one that was signed. The hashes are computed here, over what was received. */
-function assertBinding({ payment, platform }: Evidence, expected: ExpectedBinding, { clock }: KnownDevice): void {
-  const { binding, agent, log } = payment;
-  const wanted: Partial<Binding> = {
-    ...expected, agentSha256: agentHash(agent), platformSha256: platformHash(platform), logN: logEnd(log), logEpoch: log.epoch,
-    ctr: binding.ctr === null || clock === null ? binding.ctr : clock.ctr,
-  };
-  const differs = (Object.keys(wanted) as (keyof Binding)[]).find((member) => binding[member] !== wanted[member]);
-  if (differs !== undefined) throw fault('binding.mismatch', { what: differs });
+/** Each thing that came along must be the one that was signed. */
+function assertBinding({ evidence: { payment: { binding, log } }, expected, device: { clock } }: PaymentInput, { agentSha256, platformSha256 }: EvidenceHashes): void {
+  const { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt } = expected;
+  const ctr = binding.ctr === null || clock === null ? binding.ctr : clock.ctr;
+  const wanted: Omit<Binding, 'v' | 'seq'> = { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt, agentSha256, platformSha256, logN: logEnd(log), logEpoch: log.epoch, ctr };
+  for (const member in wanted) if (binding[member as keyof typeof wanted] !== wanted[member as keyof typeof wanted]) throw fault('binding.mismatch', { what: member });
 }
 
 /** The kept appraisal of exactly this platform part, or one made now. @throws Fault with its first finding when it is not authentic */
 function provenPlatform(input: PaymentInput): PlatformAppraisal {
   const { evidence, device } = input;
-  const platform = input.platform ?? appraiseEnclosed(input);
+  const platform = input.platform?.appraisal ?? appraiseEnclosed(input);
   if (platform.platformSha256 !== evidence.payment.binding.platformSha256 || platform.akName !== device.record.value.akName) throw fault('quote.missing');
   const [refusal] = platform.findings;
   if (!platform.authentic) throw refusal === undefined ? fault('quote.missing') : new Refusal(refusal);
@@ -104,7 +103,7 @@ function agentFindings({ manifest, evidence: { payment: { agent } } }: PaymentIn
 /** In attach mode command line and environment are the process's own memory: they may lower the appraisal, never satisfy a check. */
 const agentClaims = ({ mode }: AgentClaims): TrustVector => ({ 'instance-identity': 2, executables: 2, 'file-system': 2, ...(mode === 'launch' ? { configuration: 2 } : {}) });
 
-function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Proven): PaymentResult {
+function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Proven, { evidenceSha256 }: EvidenceHashes): PaymentResult {
   const { evidence, device, policy } = input;
   const record = device.record.value;
   const platform = submodule('platform', platformClaims(record), [...kept.findings, ...policyFindings(record, policy)]);
@@ -112,7 +111,7 @@ function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Prove
   const agent = submodule('agent', agentClaims(evidence.payment.agent), agentFindings(input));
   return {
     authentic: true, ...summary(platform, sidecar, agent), tier: lower(TIERS, tierOf(record), kept.tier), simulated: record.simulated,
-    evidenceSha256: evidenceHash(evidence), platformAppraisal: kept, next: advance(input, clockInfo, log),
+    evidenceSha256, platformAppraisal: kept, next: advance(input, clockInfo, log),
   };
 }
 
@@ -121,11 +120,11 @@ function summary(platform: Submodule, sidecar: Submodule, agent: Submodule): Pic
   return { code: findings.find(weighs)?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
 }
 
-function refused({ evidence, device }: PaymentInput, { refusal }: Judged<unknown> & { ok: false }): PaymentResult {
+function refused({ device }: PaymentInput, { refusal }: Judged<unknown> & { ok: false }, { evidenceSha256 }: EvidenceHashes): PaymentResult {
   const broken = submodule('platform', BROKEN_VECTOR, []);
   return {
     authentic: false, ...summary({ ...broken, findings: [refusal] }, broken, broken), tier: 'T0', simulated: device.record.value.simulated,
-    evidenceSha256: evidenceHash(evidence), platformAppraisal: null, next: null,
+    evidenceSha256, platformAppraisal: null, next: null,
   };
 }
 

@@ -25,6 +25,7 @@ export const sha256 = (data: string | Uint8Array): Sha256 => (typeof hash === 'f
 
 /** SHA-256 over the concatenation of parts, as bytes. */
 export function digest(...parts: (string | Uint8Array)[]): Buffer {
+  if (typeof hash === 'function') return hash('sha256', parts.length === 1 ? parts[0]! : Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))), 'buffer');
   const h = createHash('sha256');
   for (const part of parts) h.update(part);
   return h.digest();

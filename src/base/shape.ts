@@ -6,9 +6,9 @@ import { z } from 'zod';
 import { fromB64u, type Sha256, sha256 } from './bytes.js';
 import { canonical, type Json, parseJson } from './json.js';
 import { Fault } from './fault.js';
-import { canonicalOf, declareRecord } from './writer.js';
+import { canonicalOf, declareRecord, type Texts } from './writer.js';
 
-export { canonicalOf };
+export { canonicalOf, type Texts };
 
 type Fields = Record<string, z.ZodType>;
 type Flat<T> = { [K in keyof T]: T[K] } & {};

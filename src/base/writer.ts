@@ -5,7 +5,9 @@
 import { z } from 'zod';
 import { canonical } from './jcs.js';
 
-type Write = (value: any) => string;
+/** Parts of a value whose canonical text was written before, by the part itself: they are put in as they are. */
+export type Texts = ReadonlyMap<object, string>;
+type Write = (value: any, texts: Texts | undefined) => string;
 /** Wire name, name in the program, schema. */
 export type Member = readonly [wire: string, name: string, field: z.ZodType];
 
@@ -15,13 +17,18 @@ const writers = new WeakMap<z.ZodType, Write>();
 /** Makes the members of a record's codec known. */
 export const declareRecord = (codec: z.ZodType, members: readonly Member[]): void => { records.set(codec, members); };
 
-/** @throws TypeError for a missing or surplus member and what has no JSON form; ZodError where only zod knows the wire form */
-export function canonicalOf(shape: z.ZodType, value: unknown): string {
-  return writerOf(shape)(value);
+/**
+ * @param texts records inside the value that need not be written again, each with its text under its own shape
+ * @throws TypeError for a missing or surplus member and what has no JSON form; ZodError where only zod knows the wire form
+ */
+export function canonicalOf(shape: z.ZodType, value: unknown, texts?: Texts): string {
+  return writerOf(shape)(value, texts);
 }
 
 function writerOf(shape: z.ZodType): Write {
-  const write = writers.get(shape) ?? derive(shape);
+  const known = writers.get(shape);
+  if (known !== undefined) return known;
+  const write = derive(shape);
   writers.set(shape, write);
   return write;
 }
@@ -40,23 +47,25 @@ function derive(shape: z.ZodType): Write {
   }
 }
 
-const listWriter = (write: Write): Write => (values: readonly unknown[]) => `[${values.map((each) => write(each)).join(',')}]`;
-const nullableWriter = (write: Write): Write => (value) => (value === null ? 'null' : write(value));
+const listWriter = (write: Write): Write => (values: readonly unknown[], texts) => `[${values.map((each) => write(each, texts)).join(',')}]`;
+const nullableWriter = (write: Write): Write => (value, texts) => (value === null ? 'null' : write(value, texts));
 
-const dictionaryWriter = (write: Write): Write => (value: Readonly<Record<string, unknown>>) =>
-  `{${Object.keys(value).sort().map((key) => `${canonical(key)}:${write(value[key])}`).join(',')}}`;
+const dictionaryWriter = (write: Write): Write => (value: Readonly<Record<string, unknown>>, texts) =>
+  `{${Object.keys(value).sort().map((key) => `${canonical(key)}:${write(value[key], texts)}`).join(',')}}`;
 
 /** Members in the order of RFC 8785, section 3.2.3. */
 function recordWriter(members: readonly Member[]): Write {
   const parts = [...members].sort(([a], [b]) => (a < b ? -1 : 1)).map(([wire, name, field]) =>
     ({ name, begin: `${canonical(wire)}:`, write: writerOf(field), optional: field._zod.optout === 'optional' }));
   const names = new Set(parts.map(({ name }) => name));
-  return (value: Readonly<Record<string, unknown>>) => {
+  return (value: Readonly<Record<string, unknown>>, texts) => {
+    const known = texts?.get(value);
+    if (known !== undefined) return known;
     for (const name in value) if (!names.has(name)) throw new TypeError(`${name} is no member of this record`);
     let out = '';
     for (const { name, begin, write, optional } of parts) {
       const member = value[name];
-      if (member !== undefined) out += `${out === '' ? '{' : ','}${begin}${write(member)}`;
+      if (member !== undefined) out += `${out === '' ? '{' : ','}${begin}${write(member, texts)}`;
       else if (!optional) throw new TypeError(`${name} is missing`);
     }
     return out === '' ? '{}' : `${out}}`;

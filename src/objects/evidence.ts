@@ -3,8 +3,8 @@
  * `payment` is made per payment and holds that hash, so that a cached quote cannot be spliced.
  */
 import { z } from 'zod';
-import { type Sha256, digest } from '../base/bytes.js';
-import { type Of, type Shape, b64u, canonicalOf, count, hashOf, hex, name, record, sha256Text, u64, url } from '../base/shape.js';
+import { type Sha256, digest, sha256 } from '../base/bytes.js';
+import { type Of, type Shape, type Texts, b64u, canonicalOf, count, hashOf, hex, name, record, sha256Text, u64, url } from '../base/shape.js';
 import { type AttestKind, NS } from '../names.js';
 import { agentClaims } from './claims.js';
 
@@ -78,11 +78,12 @@ export type Evidence = Of<typeof evidence>;
 
 /** `platform_sha256`. */
 export const platformHash = (value: PlatformEvidence): Sha256 => hashOf(platformEvidence, value);
-/** `evidence_sha256`. */
-export const evidenceHash = (value: Evidence): Sha256 => hashOf(evidence, value);
+/** `evidence_sha256`. @param texts those of its parts that were written already */
+export const evidenceHash = (value: Evidence, texts?: Texts): Sha256 => sha256(canonicalOf(evidence, value, texts));
 
 /** RFC 6962 leaf hash of the canonical form of a binding. */
-export const bindingLeaf = <T>(shape: Shape<T>, value: T): Buffer => digest(Uint8Array.of(0), canonicalOf(shape, value));
+export const bindingLeaf = <T>(shape: Shape<T>, value: T): Buffer => leafOfText(canonicalOf(shape, value));
+export const leafOfText = (text: string): Buffer => digest(`\0${text}`);
 /** What the TPM is asked to sign about a root: SHA-256("ari-bind-1" 0x00 kind 0x00 root), 32 bytes. */
 export const qualifyingData = (kind: AttestKind, root: Uint8Array): Buffer => digest('ari-bind-1\0', kind, '\0', root);
 /** {@link qualifyingData} of a lone platform binding. */

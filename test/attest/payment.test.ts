@@ -8,7 +8,7 @@ import { EAR, ear } from '../../src/objects/ear.js';
 import { type Evidence, type PaymentEvidence, type PlatformEvidence, bindingLeaf, binding as bindingShape, evidence as evidenceShape, evidenceHash, qualifyingData } from '../../src/objects/evidence.js';
 import { logEntry } from '../../attest/log.js';
 import type { KnownDevice, PaymentInput, PaymentResult, PlatformAppraisal } from '../../attest/types.js';
-import { appraisePayment, appraisePlatform, earOf } from '../../attest/verify/index.js';
+import { appraisePayment, appraisePlatform, earOf, keptOf } from '../../attest/verify/index.js';
 import { recordWith } from '../support/appraisal.js';
 import { MANIFEST, claimsFor, verifiedManifest } from '../support/agent.js';
 import { TEST_POLICY, TestDevice } from '../support/device.js';
@@ -36,7 +36,7 @@ afterAll(() => device.stop());
 /** Expects what the binding says: the tests of wrong expectations override it. */
 const input = (evidence: Evidence, overrides: Partial<PaymentInput> = {}): PaymentInput => {
   const { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt } = evidence.payment.binding;
-  return { evidence, expected: { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt }, device: known, platform: appraised, manifest: device.manifest, policy: TEST_POLICY, ...overrides };
+  return { evidence, expected: { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt }, device: known, platform: keptOf(platform, appraised), manifest: device.manifest, policy: TEST_POLICY, ...overrides };
 };
 const appraise = (evidence: Evidence = good, overrides: Partial<PaymentInput> = {}): PaymentResult => appraisePayment(input(evidence, overrides));
 function refusal(evidence: Evidence, overrides: Partial<PaymentInput> = {}): Code | 'accepted' {
@@ -187,20 +187,20 @@ describe('the platform of a payment', () => {
     const age = appraise().next!.clock.clock - appraised.clock;
     expect(refusal(good, { policy: { ...TEST_POLICY, platformMaxAgeMs: Number(age) - 1 } })).toBe('quote.stale');
     expect(refusal(good, { policy: { ...TEST_POLICY, platformMaxAgeMs: Number(age) } })).toBe('accepted');
-    expect(refusal(good, { platform: { ...appraised, clock: appraised.clock + age + 1n } })).toBe('quote.stale');
-    expect(refusal(good, { platform: { ...appraised, restartCount: appraised.restartCount + 1 } })).toBe('clock.mismatch');
+    expect(refusal(good, { platform: keptOf(platform, { ...appraised, clock: appraised.clock + age + 1n }) })).toBe('quote.stale');
+    expect(refusal(good, { platform: keptOf(platform, { ...appraised, restartCount: appraised.restartCount + 1 }) })).toBe('clock.mismatch');
   });
 
   it('is this device’s, authentic and kept under its hash', () => {
-    expect(refusal(good, { platform: { ...appraised, akName: 'ff'.repeat(34) } })).toBe('quote.missing');
-    expect(refusal(good, { platform: { ...appraised, platformSha256: sha256('x') } })).toBe('quote.missing');
-    expect(refusal(good, { platform: { ...appraised, authentic: false, findings: [{ code: 'quote.signature', message: 'x' }] } })).toBe('quote.signature');
+    expect(refusal(good, { platform: keptOf(platform, { ...appraised, akName: 'ff'.repeat(34) }) })).toBe('quote.missing');
+    expect(refusal(good, { platform: keptOf(platform, { ...appraised, platformSha256: sha256('x') }) })).toBe('quote.missing');
+    expect(refusal(good, { platform: keptOf(platform, { ...appraised, authentic: false, findings: [{ code: 'quote.signature', message: 'x' }] }) })).toBe('quote.signature');
   });
 
   it('lends its findings to the payment: a warning there is one here', () => {
     const lowered = { ...appraised, findings: [{ code: 'ctr.missing' as const, message: 'the certified counter is missing' }] };
-    expect(appraise(good, { platform: { ...appraised, tier: 'T1' } }).tier).toBe('T1');
-    expect(appraise(good, { platform: lowered })).toMatchObject({ authentic: true, status: 'warning', code: 'ctr.missing', platform: { status: 'warning', vector: { configuration: 36 } } });
+    expect(appraise(good, { platform: keptOf(platform, { ...appraised, tier: 'T1' }) }).tier).toBe('T1');
+    expect(appraise(good, { platform: keptOf(platform, lowered) })).toMatchObject({ authentic: true, status: 'warning', code: 'ctr.missing', platform: { status: 'warning', vector: { configuration: 36 } } });
   });
 
   it('inside evidence that is judged offline is judged too', () => {

@@ -29,6 +29,15 @@ describe('canonical text straight from a value', () => {
     fc.assert(fc.property(values, (any) => canonicalOf(shape, any) === canonical(encode(shape, any))));
   });
 
+  it('puts in a part that was written before, and writes what it does not know', () => {
+    const part = record({ innerName: z.string() });
+    const pair = record({ left: part, right: part.nullable() });
+    const [left, right] = [{ innerName: 'l' }, { innerName: 'r' }];
+    const texts = new Map([[left, canonicalOf(part, left)]]);
+    expect(canonicalOf(pair, { left, right }, texts)).toBe(canonicalOf(pair, { left, right }));
+    expect(canonicalOf(pair, { left: right, right: null }, texts)).toBe(canonicalOf(pair, { left: right, right: null }));
+  });
+
   it('refuses what is not of the shape: a hash over less or more than the members would be a hash over something else', () => {
     const pair = record({ first: sha256Text, second: count });
     const whole = { first: sha256('a'), second: 2 };
