@@ -2,6 +2,7 @@
 import type { Fault } from '../../src/base/fault.js';
 import type { Device } from './device.js';
 import { reasonOf } from './faults.js';
+import { readKernelLogs } from './kernellogs.js';
 import { readBoot } from './measurements.js';
 import type { Fact } from './types.js';
 
@@ -11,7 +12,7 @@ const bad = (name: string, detail: string, fix: string): Fact => ({ name, ok: fa
 
 export const absentFacts = (fault: Fault): Fact[] => [bad('tpm', reasonOf(fault), fault.fix)];
 
-export async function deviceFacts({ parts: { tpm, identity, certificate, register, counter, lacking, measurements } }: Device, channel: string): Promise<Fact[]> {
+export async function deviceFacts({ parts: { tpm, identity, certificate, register, counter, lacking, measurements } }: Device, channel: string, securityfs: string | null): Promise<Fact[]> {
   const { resetCount, restartCount } = await readBoot(tpm);
   const where = identity.persistent ? `persistent at ${hexOf(identity.ak.handle)}` : 'loaded at each start';
   const missing = (name: string, costs: string): Fact => bad(name, `${lacking ? reasonOf(lacking) : 'none'}: ${costs}`, lacking?.fix ?? 'see the log of the daemon');
@@ -23,5 +24,17 @@ export async function deviceFacts({ parts: { tpm, identity, certificate, registe
     register ? good('register', hexOf(register.index.handle)) : missing('register', 'tier T1'),
     counter ? good('counter', hexOf(counter.index.handle)) : missing('counter', 'offline payments are refused'),
     good('log', measurements.describe()),
+    ...(securityfs === null ? [] : await kernelLogFacts(securityfs)),
+  ];
+}
+
+/** The kernel's logs, without which tier T3 is out of reach. */
+async function kernelLogFacts(securityfs: string): Promise<Fact[]> {
+  const { boot, ima, unsent } = await readKernelLogs(securityfs, true);
+  const fact = (name: string, there: boolean, kind: string, fix: string): Fact =>
+    (there ? good(name, 'readable') : bad(name, unsent.find(({ file }) => file.includes(kind))?.why ?? 'none', fix));
+  return [
+    fact('boot_log', boot !== null, 'bios', 'let the sidecar read /sys/kernel/security (CAP_DAC_READ_SEARCH); without the boot log the tier is T2'),
+    fact('ima_list', ima !== null, 'ima/', 'boot with an IMA policy that measures the sidecar, and let the sidecar read its list; without it the tier is T2'),
   ];
 }

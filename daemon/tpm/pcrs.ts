@@ -4,7 +4,7 @@ import { fault } from '../../src/base/fault.js';
 import { type Boot, readBoot, sameBoot } from './measurements.js';
 
 /** PCR 10 holds the kernel's measurement list and moves with every new file: alone it is no reason to quote at once. */
-const IMA_PCR = 10;
+export const IMA_PCR = 10;
 /** Readings that may be disturbed by an extend in between before the TPM counts as too busy to be read. */
 const TRIES = 16;
 

@@ -5,9 +5,10 @@ import { fault } from '../../src/base/fault.js';
 import { type PlatformBinding, type PlatformEvidence, platformQualifyingData } from '../../src/objects/evidence.js';
 import type { Counter } from './counter.js';
 import type { Identity } from './identity.js';
+import { readKernelLogs } from './kernellogs.js';
 import type { Measurements } from './measurements.js';
 import { attestationOf } from './nv.js';
-import { type Bank, type ChangeDetector, type Reading, readPcrs } from './pcrs.js';
+import { type Bank, type ChangeDetector, IMA_PCR, type Reading, readPcrs } from './pcrs.js';
 
 /** Quotes that may be overtaken by an extend before the platform counts as too restless to be quoted. */
 const TRIES = 8;
@@ -19,6 +20,8 @@ export interface PlatformRoom {
   readonly measurements: Measurements;
   readonly counter: Counter | null;
   readonly changes: ChangeDetector;
+  /** Where the kernel shows its logs of this TPM; null for a TPM that is not the kernel's. */
+  readonly securityfs: string | null;
 }
 
 /** @param count certify the counter too, one higher: at connection */
@@ -26,7 +29,8 @@ export async function platformEvidenceOf(room: PlatformRoom, binding: PlatformBi
   const quote = await quotePlatform(room, binding, pcrs);
   const register = await room.measurements.certify(platformQualifyingData('register', binding));
   const counter = count ? await room.counter?.next(platformQualifyingData('counter', binding)) : undefined;
-  return { binding, quote, register, counter: counter ?? null, boot: null, ima: null };
+  const { boot, ima } = room.securityfs === null ? { boot: null, ima: null } : await readKernelLogs(room.securityfs, pcrs.includes(IMA_PCR));
+  return { binding, quote, register, counter: counter ?? null, boot, ima };
 }
 
 /** The quote and the values that it covers. A value that changed between reading and quoting is read again: a pair that does not fit is never sent. @throws Fault tpm.busy */

@@ -12,6 +12,7 @@ import { DEADLINE_MS, type Device, openDevice } from './device.js';
 import { absentFacts, deviceFacts } from './doctor.js';
 import { enrolAnswer, enrolBegin } from './enrol.js';
 import { isTrouble, reasonOf, tpmFault } from './faults.js';
+import { SECURITYFS } from './kernellogs.js';
 import { AgentKeys } from './keys.js';
 import { MOST_PAYMENTS, provePayments } from './payments.js';
 import { platformEvidenceOf } from './platform.js';
@@ -92,7 +93,7 @@ class TpmProver implements Prover {
     return this.#refreshing(() => this.#use((device) => device.inTurn(async () => {
       await begin(device, nonce);
       const { parts, changes } = device;
-      return platformEvidenceOf({ ...parts, changes }, platformBindingFor(nonce, aud, parts.measurements.head()), pcrs, connection);
+      return platformEvidenceOf({ ...parts, changes, securityfs: securityfsOf(this.#config) }, platformBindingFor(nonce, aud, parts.measurements.head()), pcrs, connection);
     })));
   }
 
@@ -117,7 +118,7 @@ class TpmProver implements Prover {
 
   async doctor(): Promise<Fact[]> {
     try {
-      return await this.#use((device) => deviceFacts(device, this.#config.channel));
+      return await this.#use((device) => deviceFacts(device, this.#config.channel, securityfsOf(this.#config)));
     } catch (error) {
       if (this.#device) throw error;
       return absentFacts(this.#trouble);
@@ -178,6 +179,9 @@ class TpmProver implements Prover {
     return tpmFault(error, { channel: this.#config.channel, deadlineMs: DEADLINE_MS });
   }
 }
+
+/** The kernel's logs are those of the kernel's TPM. */
+const securityfsOf = ({ channel, securityfs }: ProverConfig): string | null => securityfs ?? (channel.startsWith('device:') ? SECURITYFS : null);
 
 /** Makes log and register equal; begins a new epoch where the old one ended. */
 async function begin(device: Device, nonce: Sha256): Promise<void> {

@@ -18,6 +18,8 @@ export interface ProverConfig {
   endorsementAuthFile?: string | undefined;
   /** An existing directory of this daemon alone (0700). */
   stateDir: string;
+  /** Where the kernel shows its logs of what was measured into this TPM. By default /sys/kernel/security for a kernel's TPM, and none for another. */
+  securityfs?: string | undefined;
 }
 
 /** Structured log lines, as pino writes them. */
