@@ -7,6 +7,8 @@ export type {
 } from './types.js';
 export { appraisePayment, appraisePlatform, earOf, EAR_LIFE_S, type EarInput, decodePlatformAppraisal, encodePlatformAppraisal, keptOf, readKept } from './verify/index.js';
 export { type BundleReport, type EdgeResult, type Verdict, verifyBundle } from './bundle.js';
+export { merchantCut } from './verify/merchant.js';
+export { MERCHANT_EAR, type MerchantEar } from '../src/objects/merchant.js';
 export { compareWithManifest } from './manifest.js';
 export { extendHead, type Extended } from './head.js';
 export { batchOf, rootFrom } from './batch.js';

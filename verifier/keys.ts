@@ -1,5 +1,6 @@
 /** The verifier's own keys: one file per role in the key folder, made by `ari verifier init`. Splitting a role out moves its file. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromB64u, toB64u } from '../src/base/bytes.js';
 import { fault } from '../src/base/fault.js';
@@ -12,7 +13,7 @@ import { createSecret, readSecret } from './keyfiles.js';
 
 /** The roles this process plays. */
 export const OWN_ROLES = ['verifier', 'carrier', 'settlement', 'operator'] as const;
-type OwnRole = (typeof OWN_ROLES)[number];
+export type OwnRole = (typeof OWN_ROLES)[number];
 
 export interface Keys extends Readonly<Record<OwnRole, Signer>> {
   readonly log: LogSigner;
@@ -36,6 +37,19 @@ export function createKeys(dir: string): void {
   for (const role of OWN_ROLES) createSecret(roleFile(dir, role), newJwk);
   createSecret(logFile(dir), newSecret);
   createSecret(nonceFile(dir), newSecret);
+}
+
+/**
+ * Replaces the key of a role, in one step; the verifier signs with it from its next start on. The old public key stays published: what it signed is checked
+ * for as long as anybody keeps it. Its private half is gone.
+ */
+export function rotateKey(dir: string, role: OwnRole): { before: string; after: string } {
+  const before = readRole(dir, role).kid;
+  const next = `${roleFile(dir, role)}.next`;
+  rmSync(next, { force: true });
+  createSecret(next, newJwk);
+  renameSync(next, roleFile(dir, role));
+  return { before, after: readRole(dir, role).kid };
 }
 
 function readRole(dir: string, role: OwnRole): Signer {

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Option, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { pino } from 'pino';
 import { initVerifier } from '../../verifier/init.js';
 import { loadConfig } from '../../verifier/config.js';
+import { OWN_ROLES, type OwnRole, rotateKey } from '../../verifier/keys.js';
 import { startVerifier } from '../../verifier/main.js';
 import { openStore } from '../../verifier/store/store.js';
 import { putPayee, trustPublisher } from '../actions.js';
@@ -83,6 +84,16 @@ export const verifier = (ari: Command): void => {
       const store = await openStore(path === undefined ? { url: url ?? '' } : { path });
       await store.migrate();
       await store.close();
+    });
+  group.command('rotate')
+    .summary('replace the key of a role')
+    .description('Makes a new key for a role; the verifier signs with it after its next start. The old public key stays in the key set, so that everything it signed\nstill verifies. Rotate while the verifier has run with the old key at least once: only then is that key published.')
+    .addOption(configOption())
+    .addArgument(new Argument('<ROLE>', 'whose key').choices(OWN_ROLES))
+    .option('--json', 'print one JSON object')
+    .action((role: OwnRole, options: { config: string; json?: boolean }) => {
+      const { before, after } = rotateKey(loadConfig(options.config).keys.dir, role);
+      show({ role, before, after }, options, () => `${role}: ${before} -> ${after}\nnext: restart ari verifier serve`);
     });
   group.command('publisher <NAME>')
     .summary('trust the manifests of a publisher')

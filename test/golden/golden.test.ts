@@ -12,6 +12,7 @@ import { CARRIER, CARRIER_REQUEST, USER_ORDER } from '../../src/objects/carrier.
 import { CONFIRMATION, DECISION, POLICY } from '../../src/objects/decision.js';
 import { DEVICE_RECORD } from '../../src/objects/device.js';
 import { EAR } from '../../src/objects/ear.js';
+import { MERCHANT_EAR } from '../../src/objects/merchant.js';
 import { AGENT_MANIFEST } from '../../src/objects/manifest.js';
 import { EXECUTION_TOKEN, OFFLINE_ALLOWANCE, RECEIPT, REFUND } from '../../src/objects/settlement.js';
 import { type SignedKind, open, seal } from '../../src/objects/signed.js';
@@ -43,7 +44,7 @@ describe('the payload and the hash of', () => {
 
 const KINDS: [string, SignedKind<unknown>][] = Object.entries({
   'agent-manifest': AGENT_MANIFEST, carrier: CARRIER, 'carrier-request': CARRIER_REQUEST, 'user-order': USER_ORDER, policy: POLICY, decision: DECISION, confirmation: CONFIRMATION,
-  'device-record': DEVICE_RECORD, ear: EAR, 'execution-token': EXECUTION_TOKEN, receipt: RECEIPT, refund: REFUND, 'offline-allowance': OFFLINE_ALLOWANCE,
+  'device-record': DEVICE_RECORD, ear: EAR, 'merchant-ear': MERCHANT_EAR, 'execution-token': EXECUTION_TOKEN, receipt: RECEIPT, refund: REFUND, 'offline-allowance': OFFLINE_ALLOWANCE,
 }) as never;
 
 describe('the token of', () => {

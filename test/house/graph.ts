@@ -5,6 +5,7 @@ import { agentClaims } from '../../src/objects/claims.js';
 import { confirmation, decision, policy } from '../../src/objects/decision.js';
 import { deviceRecord } from '../../src/objects/device.js';
 import { ear } from '../../src/objects/ear.js';
+import { merchantEar } from '../../src/objects/merchant.js';
 import { binding, evidence, logEntry, paymentEvidence, platformBinding, platformEvidence } from '../../src/objects/evidence.js';
 import { intent } from '../../src/objects/intent.js';
 import { decisionLeaf, resultLeaf } from '../../src/objects/leaf.js';
@@ -28,7 +29,7 @@ export const OBJECTS: Readonly<Record<string, readonly z.ZodType[]>> = {
   binding: [binding],
   payment: [paymentEvidence],
   evidence: [evidence],
-  ear: [ear],
+  ear: [ear, merchantEar],
   confirmation: [confirmation],
   state: [authorityState],
   decision: [decision],

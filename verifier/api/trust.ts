@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
 import { sha256, toB64u } from '../../src/base/bytes.js';
-import { hex, id, millis, record, text, token } from '../../src/base/shape.js';
+import { hex, id, millis, record, sha256Text, text, token, url } from '../../src/base/shape.js';
 import { DEVICE_STATES } from '../../src/names.js';
+import { merchantEarOf } from '../merchant.js';
 import { route, type Route } from './route.js';
 
 /** Long enough to be typed on another machine the same day. */
@@ -40,5 +41,11 @@ export const TRUST: readonly Route[] = [
       for (const deviceId of v.hub.connected()) v.hub.push(deviceId, 'policy', { policy });
       return { policy };
     },
+  }),
+  route({
+    method: 'GET', path: '/v1/trust/ear/:paymentId', authority: 'public',
+    summary: 'The attestation result of a permitted payment, cut for its payee: status, tier, agent and binding. aud is the origin that is paid, closed_sha256 the hash of the closed mandate that it was shown. At most 60 s after the appraisal.',
+    query: record({ aud: url, closedSha256: sha256Text }), answer: record({ ear: token() }),
+    handle: async (v, { params: { paymentId = '' }, query }) => ({ ear: await merchantEarOf(v, { paymentId, ...query }) }),
   }),
 ];

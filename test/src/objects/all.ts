@@ -5,6 +5,8 @@ import { agentClaims } from '../../../src/objects/claims.js';
 import { confirmation, decision, policy } from '../../../src/objects/decision.js';
 import { deviceRecord } from '../../../src/objects/device.js';
 import { ear } from '../../../src/objects/ear.js';
+import { merchantEar } from '../../../src/objects/merchant.js';
+import { merchantCut } from '../../../attest/verify/merchant.js';
 import { binding, evidence, logDelta, paymentEvidence, platformEvidence } from '../../../src/objects/evidence.js';
 import { intent } from '../../../src/objects/intent.js';
 import { depositLeaf } from '../../../src/objects/leaf.js';
@@ -38,6 +40,7 @@ export const SAMPLES: Sample[] = [
   sample('evidence', evidence, e.evidence),
   sample('device-record', deviceRecord, e.device),
   sample('ear', ear, e.ear),
+  sample('merchant-ear', merchantEar, merchantCut(e.ear, { aud: 'https://flowers.example', jti: 'evt_01JD0000000000000000000009' })),
   sample('policy', policy, e.policy),
   sample('decision', decision, e.decision),
   sample('confirmation', confirmation, e.confirmation),
