@@ -9,9 +9,10 @@ import { inspect } from './inspect.js';
 import { mandate } from './mandate.js';
 import { manifest } from './manifest.js';
 import { pay } from './pay.js';
+import { policy } from './policy.js';
 import { status } from './status.js';
 import { user } from './user.js';
 import { verifier } from './verifier.js';
 import { verify } from './verify.js';
 
-export const commands: ((ari: Command) => void)[] = [demo, init, daemon, status, doctor, pay, manifest, user, mandate, carrier, verifier, verify, inspect];
+export const commands: ((ari: Command) => void)[] = [demo, init, daemon, status, doctor, pay, manifest, user, mandate, carrier, verifier, policy, verify, inspect];
