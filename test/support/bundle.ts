@@ -13,7 +13,7 @@ import type { AgentClaims } from '../../src/objects/claims.js';
 import { CONFIRMATION, type Confirmation, DECISION, type Decision, POLICY, type Policy } from '../../src/objects/decision.js';
 import { DEVICE_RECORD, type DeviceRecord } from '../../src/objects/device.js';
 import { EAR, type Ear } from '../../src/objects/ear.js';
-import { type Binding, type Evidence, platformHash } from '../../src/objects/evidence.js';
+import { type Binding, type Evidence, type PlatformEvidence, platformHash } from '../../src/objects/evidence.js';
 import { type Intent, paymentHash } from '../../src/objects/intent.js';
 import { type DepositLeaf, leafHash, leafText } from '../../src/objects/leaf.js';
 import type { ClosedPayment } from '../../src/objects/mandate.js';
@@ -49,6 +49,8 @@ export interface Changes {
   receipt?(value: Receipt): Receipt;
   resultLeaf?(value: DepositLeaf): DepositLeaf;
   bundle?(value: Bundle): Bundle;
+  /** What firmware and kernel logged, as the device sends it with the quote. */
+  logs?: Partial<Pick<PlatformEvidence, 'boot' | 'ima'>>;
   /** Another signer in the place of a party. */
   signers?: Partial<Record<Party | 'agent', Signer>>;
   /** The user confirmed. */
@@ -93,7 +95,7 @@ type Authorised = ReturnType<typeof authorise>;
 
 async function prove(making: Making, device: TestDevice, { manifest, paymentSha256, mandateSha256, closedSha256 }: Authorised) {
   const agent = making.change('claims', claimsOf(manifest.value, manifest.sha256));
-  const platform = await device.platform({ nonce: hash('platform nonce'), aud: ISSUER });
+  const platform = await device.platform({ nonce: hash('platform nonce'), aud: ISSUER, ...(making.changes.logs === undefined ? {} : { logs: making.changes.logs }) });
   const binding = making.change('binding', bindingFor({
     nonce: hash('nonce'), aud: ISSUER, paymentSha256, mandateSha256, closedSha256, platformSha256: platformHash(platform), jkt: thumbprint(AGENT_KEY.jwk), agent, log: device.position, seq: 1, ctr: null,
   }));
