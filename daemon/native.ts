@@ -90,7 +90,11 @@ function load(): Native {
       const entry = Buffer.alloc(8);
       entry.writeInt32LE(pidfd, 0);
       entry.writeInt16LE(POLLIN, 4);
-      return poll(entry, 1, 0) !== 0;
+      for (;;) {
+        const ready = poll(entry, 1, 0);
+        if (ready >= 0) return ready !== 0;
+        if (koffi.errno() !== EINTR) throw failed('poll');
+      }
     },
     passCredentials(fd) {
       if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, [1], 4) !== 0) throw failed('SO_PASSCRED');
