@@ -1,6 +1,6 @@
 /** Where an enrolling TPM comes from: which pinned root vouches for its endorsement key or, in a cloud, for its attestation key itself. */
 import { type KeyObject } from 'node:crypto';
-import { type Public, publicKeyOf } from '@ari-sidecar/tpm2';
+import { Public, decode, publicKeyOf } from '@ari-sidecar/tpm2';
 import { fromB64u } from '../../src/base/bytes.js';
 import { Fault, type Finding, fault } from '../../src/base/fault.js';
 import { type BlockList, blocked } from '../x509/blocklist.js';
@@ -23,7 +23,7 @@ export interface TpmTrust {
 export const onlyRoots = (roots: readonly PinnedRoot[]): TpmTrust => ({ roots, intermediates: [], revocations: { lists: [], refuseStale: true }, blockList: { rows: [] } });
 
 /** What is known of a TPM from certificates that hold. */
-export interface Provenance { readonly root: PinnedRoot; readonly model: TpmModel | null; readonly modulus: Uint8Array | null }
+export interface Provenance { readonly root: PinnedRoot; readonly model: TpmModel | null }
 
 type Sent = string | Uint8Array;
 const read = (sent: Sent): Certificate => readCertificate(typeof sent === 'string' ? (fromB64u(sent) ?? Buffer.alloc(0)) : sent);
@@ -62,7 +62,7 @@ const sameKey = (certified: KeyObject | null, area: Public): boolean => certifie
 export function endorsedBy(question: Question, ek: Public): Provenance {
   const { leaf, root } = orRefused('enrol.ek_chain', () => prove(question, ENDORSEMENT));
   if (!sameKey(leaf.publicKey.key, ek)) throw fault('enrol.ek_mismatch');
-  return { root, model: tpmOf(leaf), modulus: leaf.publicKey.modulus };
+  return { root, model: tpmOf(leaf) };
 }
 
 /**
@@ -73,12 +73,19 @@ export function endorsedBy(question: Question, ek: Public): Provenance {
 export function certifiedBy(question: Question, ak: Public): Provenance {
   const { leaf, root } = orRefused('enrol.ak_certificate', () => prove(question, ATTESTATION));
   if (!sameKey(leaf.publicKey.key, ak)) throw fault('enrol.ak_certificate', { what: 'it is for another key' });
-  return { root, model: tpmOf(leaf), modulus: null };
+  return { root, model: tpmOf(leaf) };
 }
 
-/** @param firmware as a quote of this TPM said it @throws Fault enrol.tpm_blocked */
-export function assertNotBlocked({ blockList }: TpmTrust, { ekPublic, provenance }: { ekPublic: Public; provenance: Provenance | null }, firmware: bigint): void {
-  const modulus = ekPublic.type === 'rsa' ? ekPublic.unique : null;
-  const what = blocked(blockList, { model: provenance?.model ?? null, ek: ekPublic.type === 'rsa' ? 'rsa' : 'ec', modulus, firmware });
+/**
+ * Also without a certificate: a key that can be computed is known by itself.
+ * @param firmware as a quote of this TPM said it
+ * @throws Fault enrol.tpm_blocked
+ */
+export function assertNotBlocked({ blockList }: TpmTrust, { ekPublic, akPublic, provenance }: Enrolling, firmware: bigint): void {
+  const ak = decode(Public, fromB64u(akPublic) ?? Buffer.alloc(0));
+  const moduli = [ekPublic, ak].flatMap((area) => (area.type === 'rsa' ? [area.unique] : []));
+  const what = blocked(blockList, { model: provenance?.model ?? null, ek: ekPublic.type === 'rsa' ? 'rsa' : 'ec', moduli, firmware });
   if (what !== null) throw fault('enrol.tpm_blocked', { what });
 }
+
+interface Enrolling { readonly ekPublic: Public; readonly akPublic: string; readonly provenance: Provenance | null }

@@ -24,7 +24,13 @@ export const blockList = record({ rows: z.array(row).max(1024) });
 export type BlockList = z.output<typeof blockList>;
 
 /** A TPM as its certificate and its own signed word describe it. `firmware`: TPMS_ATTEST.firmwareVersion. */
-export interface KnownTpm { readonly model: TpmModel | null; readonly ek: 'rsa' | 'ec'; readonly modulus: Uint8Array | null; readonly firmware: bigint }
+export interface KnownTpm {
+  readonly model: TpmModel | null;
+  readonly ek: 'rsa' | 'ec';
+  /** Of every RSA key that the TPM made and that is relied upon. */
+  readonly moduli: readonly Uint8Array[];
+  readonly firmware: bigint;
+}
 
 const words = (firmware: bigint): number[] => [48n, 32n, 16n, 0n].map((shift) => Number((firmware >> shift) & 0xffffn));
 const parts = (text: string): number[] => [...text.split('.').map(Number), 0, 0, 0].slice(0, 4);
@@ -36,9 +42,9 @@ const isLess = (a: readonly number[], b: readonly number[]): boolean => {
 /** Four numbers, as makers write it: `7.63.13.6400`. */
 export const firmwareText = (firmware: bigint): string => words(firmware).join('.');
 
-/** Why the TPM is not trusted; null when no row speaks of it. The key itself is looked at first: it tells more than any version. */
-export function blocked({ rows }: BlockList, { model, ek, modulus, firmware }: KnownTpm): string | null {
-  if (modulus !== null && isRoca(modulus)) return 'CVE-2017-15361: the private part of its RSA key can be computed';
+/** Why the TPM is not trusted; null when no row speaks of it. The keys themselves are looked at first: they tell more than any version. */
+export function blocked({ rows }: BlockList, { model, ek, moduli, firmware }: KnownTpm): string | null {
+  if (moduli.some(isRoca)) return 'CVE-2017-15361: the private part of its RSA key can be computed';
   const vendor = model?.manufacturer == null ? null : vendorId(model.manufacturer);
   const now = words(firmware);
   const found = rows.find((each) =>

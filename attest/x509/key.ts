@@ -10,8 +10,6 @@ export interface SubjectKey {
   /** Null where `weak` says why it is not used. */
   readonly key: KeyObject | null;
   readonly weak: string | null;
-  /** Of an RSA key. */
-  readonly modulus: Buffer | null;
 }
 
 const RSA = '1.2.840.113549.1.1.1';
@@ -41,14 +39,14 @@ export function readKey(der: Der): SubjectKey {
   const marked = RSA_MARKED[type as keyof typeof RSA_MARKED];
   if (marked !== undefined) der.oddities.add(marked);
   if (type === RSA || marked !== undefined) return rsaKey(der.whole, bits);
-  return { spki: der.whole, name: type, key: null, weak: `its key is of a kind that is not used here (${type})`, modulus: null };
+  return { spki: der.whole, name: type, key: null, weak: `its key is of a kind that is not used here (${type})` };
 }
 
 function ecKey(spki: Buffer, parameters: Der | null, point: Buffer, at: number): SubjectKey {
   const curve = parameters?.tag === TAG.oid ? CURVES[oid(parameters)] : undefined;
-  if (curve === undefined) return { spki, name: 'ec', key: null, weak: 'its key is on a curve that is not used here', modulus: null };
+  if (curve === undefined) return { spki, name: 'ec', key: null, weak: 'its key is on a curve that is not used here' };
   if (point.length !== 1 + 2 * curve.coordinate || point[0] !== 0x04) malformed(at, 'a point that is not uncompressed');
-  return { spki, name: `ec:${curve.name}`, key: keyObject(spki, at), weak: null, modulus: null };
+  return { spki, name: `ec:${curve.name}`, key: keyObject(spki, at), weak: null };
 }
 
 function rsaKey(spki: Buffer, bits: Der): SubjectKey {
@@ -61,7 +59,7 @@ function rsaKey(spki: Buffer, bits: Der): SubjectKey {
   const name = `rsa:${size}`;
   const isNone = n[0]! >= 0x80 || e[0]! >= 0x80 || n.at(-1)! % 2 === 0;
   const weak = isNone ? 'its RSA key is none' : rsaWeakness(size, e);
-  return { spki, name, key: weak === null ? keyObject(sequenceOf(Buffer.concat([PREFIX, bits.whole])), bits.at) : null, weak, modulus };
+  return { spki, name, key: weak === null ? keyObject(sequenceOf(Buffer.concat([PREFIX, bits.whole])), bits.at) : null, weak };
 }
 
 function rsaWeakness(size: number, e: Buffer): string | null {

@@ -2,7 +2,7 @@
  * What real certificates do against the letter of their standards, by name. A certificate is read with its oddities, never repaired: whoever judges it
  * sees each of them, and a path is refused for those in {@link BREACHES} that its profile does not tolerate.
  */
-const NAMES = [
+export const ODDITIES = [
   /** Around the certificate: how it lay in NV memory. */
   'nv-header', 'nv-padding',
   /** Its key is marked for one scheme. */
@@ -14,13 +14,13 @@ const NAMES = [
   /** Members that RFC 5280 demands or forbids. */
   'aki-missing', 'aki-critical', 'ski-missing', 'ski-critical', 'basic-constraints-not-critical', 'policy-constraints-not-critical', 'aia-critical', 'serial-zero', 'serial-negative', 'serial-long', 'name-constraints-not-critical', 'dns-name-malformed', 'san-not-critical',
 ] as const;
-export type Oddity = (typeof NAMES)[number];
+export type Oddity = (typeof ODDITIES)[number];
 
 export class Oddities {
   readonly #seen = new Set<Oddity>();
   add(oddity: Oddity): void { this.#seen.add(oddity); }
   /** In the order of the table. */
-  list(): Oddity[] { return NAMES.filter((name) => this.#seen.has(name)); }
+  list(): Oddity[] { return ODDITIES.filter((name) => this.#seen.has(name)); }
 }
 
 /** Those that a conforming certificate cannot have (RFC 5280 sections 4.1 and 4.2). */

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const message = await payer.attempt(payer.intent());
   const { state } = await payer.decision(message);
   expect(state).not.toBe('denied');
-  paid = { paymentId: message.paymentId, closed: closedHash(message.closedMandate) };
+  paid = { paymentId: message.paymentId, closed: closedHash(message.closedMandate!) };
 });
 afterAll(() => payer.stop());
 
@@ -52,7 +52,7 @@ describe('the attestation result for a payee', () => {
     expect(answers.map(({ status, body }) => [status, body.code])).toEqual(Array.from({ length: 3 }, () => [404, 'intake.not_found']));
     const dear = await payer.attempt(payer.intent({ amount: { amount: 49_000n, currency: 'CNY' } }));
     await payer.decision(dear);
-    expect((await ask({ paymentId: dear.paymentId, closed: closedHash(dear.closedMandate) })).status).toBe(404);
+    expect((await ask({ paymentId: dear.paymentId, closed: closedHash(dear.closedMandate!) })).status).toBe(404);
   });
 
   it('is about the moment of payment: later there is none', async () => {
@@ -75,7 +75,7 @@ describe('a key that was replaced', () => {
     await payer.reconnect();
     const message = await payer.attempt(payer.intent());
     await payer.decision(message);
-    const { ear } = (await ask({ paymentId: message.paymentId, closed: closedHash(message.closedMandate) })).body as { ear: string };
+    const { ear } = (await ask({ paymentId: message.paymentId, closed: closedHash(message.closedMandate!) })).body as { ear: string };
     expect(open(MERCHANT_EAR, ear, keys).signer.kid).toBe(after);
   });
 });

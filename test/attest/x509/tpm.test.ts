@@ -73,7 +73,7 @@ function weakModulus(): Buffer {
 describe('the block list', () => {
   const shipped = parse(blockList, readFileSync(new URL('../../../data/tpm-blocklist.json', import.meta.url), 'utf8'), 'block list');
   const firmware = (a: number, b: number, c = 0, d = 0): bigint => (BigInt(a) << 48n) | (BigInt(b) << 32n) | (BigInt(c) << 16n) | BigInt(d);
-  const of = (manufacturer: string, kind: 'rsa' | 'ec', version: bigint, model = 'x') => blocked(shipped, { model: { manufacturer, model, version: null }, ek: kind, modulus: null, firmware: version })?.split(':')[0] ?? null;
+  const of = (manufacturer: string, kind: 'rsa' | 'ec', version: bigint, model = 'x') => blocked(shipped, { model: { manufacturer, model, version: null }, ek: kind, moduli: [], firmware: version })?.split(':')[0] ?? null;
 
   it.each([
     ['CVE-2017-15361 (ROCA)', 'id:49465800', 'rsa', firmware(7, 61, 3), firmware(7, 62), 'CVE-2017-15361'],
@@ -89,14 +89,14 @@ describe('the block list', () => {
   it('speaks of RSA keys where only those are weak, and of models where it names them', () => {
     expect(of('id:49465800', 'ec', firmware(7, 61))).toBeNull();
     const row = { ...shipped.rows[0]!, models: ['SLB 9670'], ek: null };
-    const said = (model: string) => blocked({ rows: [row] }, { model: { manufacturer: 'IFX', model, version: null }, ek: 'ec', modulus: null, firmware: firmware(7, 61) });
+    const said = (model: string) => blocked({ rows: [row] }, { model: { manufacturer: 'IFX', model, version: null }, ek: 'ec', moduli: [], firmware: firmware(7, 61) });
     expect([said('SLB 9670') !== null, said('SLB 9672')]).toEqual([true, null]);
-    expect(blocked(shipped, { model: null, ek: 'rsa', modulus: null, firmware: firmware(7, 61) })).toBeNull();
+    expect(blocked(shipped, { model: null, ek: 'rsa', moduli: [], firmware: firmware(7, 61) })).toBeNull();
   });
 
   it('CVE-2017-15361: sees a key that can be factored by the key itself, whoever its maker and firmware say they are', () => {
     expect(isRoca(weakModulus())).toBe(true);
-    expect(blocked({ rows: [] }, { model: null, ek: 'rsa', modulus: weakModulus(), firmware: 0n })).toMatch('CVE-2017-15361');
+    expect(blocked({ rows: [] }, { model: null, ek: 'rsa', moduli: [weakModulus()], firmware: 0n })).toMatch('CVE-2017-15361');
     for (let i = 1; i < 200; i++) expect(isRoca(Buffer.from((BigInt(`0x${weakModulus().toString('hex')}`) + BigInt(2 * i)).toString(16), 'hex'))).toBe(false);
   });
 
