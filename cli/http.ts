@@ -1,7 +1,7 @@
 /** The command line's way to a verifier's HTTP API: JSON in, JSON out, problems as faults. */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { Fault, faultTold } from '../src/base/fault.js';
+import { Fault, fault, faultTold } from '../src/base/fault.js';
 import { type Json, parseJson } from '../src/base/json.js';
 import { isCode } from '../src/codes.js';
 
@@ -11,29 +11,46 @@ export interface ApiOptions { url: string; ca?: string | undefined; bearer?: str
 const DEADLINE_MS = 30_000;
 const ANSWER_MAX = 16_777_216;
 
-export function apiOf({ url, ca, bearer }: ApiOptions): Api {
-  const call = (method: string, path: string, body?: Json): Promise<Json> => new Promise((resolve, reject) => {
-    const target = new URL(path, url);
-    const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) };
-    const options = { method, headers, timeout: DEADLINE_MS, agent: false as const, ...(ca === undefined ? {} : { ca }) };
+interface Exchange { readonly method: string; readonly headers: Record<string, string>; readonly body?: string | undefined; readonly ca?: string | undefined; readonly max: number; readonly keepAlive?: true }
+
+/** One request and its whole answer. @throws Fault link.offline, intake.too_large */
+function exchange(target: URL, { method, headers, body, ca, max, keepAlive }: Exchange): Promise<{ status: number; bytes: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const offline = (cause: unknown): void => reject(cause instanceof Fault ? cause : new Fault('link.offline', {}, cause));
+    const options = { method, headers, timeout: DEADLINE_MS, ...(keepAlive ? {} : { agent: false as const }), ...(ca === undefined ? {} : { ca }) };
     const request = target.protocol === 'https:' ? httpsRequest(target, options) : httpRequest(target, options);
-    request.once('error', (cause) => reject(new Fault('link.offline', {}, cause)));
+    request.once('error', offline);
     request.once('timeout', () => request.destroy(new Error('timeout')));
     request.once('response', (response) => {
       const parts: Buffer[] = [];
-      response.on('data', (part: Buffer) => parts.push(part));
-      response.once('error', (cause) => reject(new Fault('link.offline', {}, cause)));
-      response.once('end', () => {
-        try {
-          resolve(answer(response.statusCode ?? 0, parseJson(Buffer.concat(parts), { bytes: ANSWER_MAX })));
-        } catch (error) {
-          reject(error);
-        }
+      let size = 0;
+      response.on('data', (part: Buffer) => {
+        size += part.length;
+        if (size > max) response.destroy(new Fault('intake.too_large', { size: `more than ${max}`, max }));
+        parts.push(part);
       });
+      response.once('error', offline);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(parts) }));
     });
-    request.end(body === undefined ? undefined : JSON.stringify(body));
+    request.end(body);
   });
+}
+
+export function apiOf({ url, ca, bearer }: ApiOptions): Api {
+  const call = async (method: string, path: string, body?: Json): Promise<Json> => {
+    const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) };
+    const { status, bytes } = await exchange(new URL(path, url), { method, headers, ca, max: ANSWER_MAX, body: body === undefined ? undefined : JSON.stringify(body) });
+    return answer(status, parseJson(bytes, { bytes: ANSWER_MAX }));
+  };
   return { get: (path) => call('GET', path), post: (path, body) => call('POST', path, body) };
+}
+
+/** A file over HTTP; null when there is none. @throws Fault link.offline, link.protocol, intake.too_large */
+export async function download(url: string, { ca, max }: { ca?: string | undefined; max: number }): Promise<Buffer | null> {
+  const { status, bytes } = await exchange(new URL(url), { method: 'GET', headers: {}, ca, max, keepAlive: true });
+  if (status === 404) return null;
+  if (status !== 200) throw fault('link.protocol', { what: `HTTP status ${status} for ${url}` });
+  return bytes;
 }
 
 function answer(status: number, body: Json): Json {

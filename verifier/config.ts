@@ -6,12 +6,20 @@ import { z } from 'zod';
 import { configOf } from '../src/base/config.js';
 import { fault } from '../src/base/fault.js';
 import { record } from '../src/base/shape.js';
+import { parseWitness } from '../src/deposit/cosignature.js';
 
 /** In place of a file's name: what is shipped with this release. */
 export const BUILTIN = 'builtin';
 
 const path = z.string().min(1).max(4096);
 const issuer = z.string().max(2048).regex(/^(?:https:\/\/\S+|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?:[:/]\S*)?)$/, 'must be https://, or http:// of this machine');
+const vkeyOfWitness = z.string().max(512).refine((vkey) => {
+  try {
+    return parseWitness(vkey) !== null;
+  } catch {
+    return false;
+  }
+}, 'must be the vkey of a witness (c2sp.org/tlog-cosignature, Ed25519)');
 const LISTEN = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
@@ -45,8 +53,8 @@ const fields = record({
     crlDir: path.optional(), crlStale: z.enum(['refuse', 'tell']).default('refuse'), blockListFile: path.default(BUILTIN),
     publishers: path, policyFile: path,
   }),
-  /** `origin`: the log's name in its checkpoints, a plain name without scheme. `dir`: where its tiles lie, one folder for each process. */
-  deposit: record({ origin: z.string().max(256).regex(/^[^\s+]+$/, 'must be a name without spaces and +'), dir: path.default('log') }),
+  /** `origin`: the log's name in its checkpoints, a plain name without scheme. `dir`: where its tiles lie, one folder for each process. `witnesses`: vkeys of those whose cosignatures are taken. */
+  deposit: record({ origin: z.string().max(256).regex(/^[^\s+]+$/, 'must be a name without spaces and +'), dir: path.default('log'), witnesses: z.array(vkeyOfWitness).max(16).default([]) }),
   nonce: record({ lifeS: z.int().min(5).max(3600).default(120), pool: z.int().min(1).max(64).default(16) }).prefault({}),
   api: record({ adminTokenFile: path }),
 });

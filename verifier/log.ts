@@ -4,7 +4,8 @@
  */
 import { Fault, fault } from '../src/base/fault.js';
 import { appendLeaves, peekCheckpoint } from '../src/deposit/checkpoint.js';
-import type { LogSigner } from '../src/deposit/note.js';
+import { cosignatures, parseWitness, withLine } from '../src/deposit/cosignature.js';
+import type { LogSigner, NoteKey } from '../src/deposit/note.js';
 import { writeProof } from '../src/deposit/proof.js';
 import type { Tile } from '../src/deposit/tiles.js';
 import type { LeafDraft, Store, StoredLeaf } from './store/verbs.js';
@@ -16,18 +17,22 @@ const STEP = 1024;
 /** A leaf with the proof that leads from it to a signed checkpoint. */
 export interface Deposited { readonly stored: StoredLeaf; readonly proof: string }
 
+/** `dir`: where its tiles lie. `witnesses`: vkeys of those whose cosignatures it takes. */
+interface Place { readonly dir: string; readonly witnesses?: readonly string[] }
+
 export class DepositLog {
   private readonly store: Store;
   private readonly signer: LogSigner;
   private readonly tiles: Tiles;
+  private readonly witnesses: readonly NoteKey[];
   private running: Promise<void> | null = null;
   private next: Promise<void> | null = null;
 
-  /** `dir`: where its tiles lie. */
-  constructor(store: Store, signer: LogSigner, dir: string) {
+  constructor(store: Store, signer: LogSigner, { dir, witnesses = [] }: Place) {
     this.store = store;
     this.signer = signer;
     this.tiles = new Tiles(dir, store);
+    this.witnesses = witnesses.map(parseWitness);
   }
 
   /** Queues a leaf that belongs to no other transaction, and deposits it. @throws Fault deposit.unavailable */
@@ -63,11 +68,25 @@ export class DepositLog {
     return { to: committed, hashes: await this.tiles.consistency(from, committed) };
   }
 
-  /** The newest signed checkpoint; of the empty log when nothing was deposited yet. Its tiles can be read when this returns. */
+  /** The newest signed checkpoint with its cosignatures; of the empty log when nothing was deposited yet. Its tiles can be read when this returns. */
   async checkpoint(): Promise<string> {
     const stored = await this.store.checkpoint();
-    if (stored) await this.publish(stored);
-    return stored?.note ?? this.empty();
+    if (!stored) return this.empty();
+    await this.publish(stored);
+    return (await this.store.cosignatures(stored.size)).reduce(withLine, stored.note);
+  }
+
+  /**
+   * Takes what a known witness signed about the checkpoint of a size: one signature line.
+   * @throws Fault intake.not_found (no such checkpoint); deposit.malformed, deposit.checkpoint (no known witness, or a wrong signature)
+   */
+  async cosign(size: number, line: string): Promise<string> {
+    const stored = await this.store.checkpoint(size);
+    if (!stored) throw fault('intake.not_found', { what: `checkpoint of ${size} leaves` });
+    const [witness, ...more] = cosignatures(withLine(stored.note, line), this.witnesses);
+    if (!witness || more.length > 0) throw fault('deposit.checkpoint');
+    await this.store.putCosignature({ size, witness: witness.name, line });
+    return witness.name;
   }
 
   tile(tile: Tile): Promise<Buffer | null> {

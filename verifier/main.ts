@@ -78,7 +78,7 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
     config, keys, trust, store, now, random, hub: new Hub(), logger: logger ?? pino({ level: 'info' }),
-    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), log: new DepositLog(store, keys.log, config.deposit.dir), settlement: new Settlement(() => v, rail),
+    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail),
   };
   return v;
 }

@@ -1,5 +1,6 @@
 /** All sub-commands, in the order of `ari --help`. */
 import type { Command } from 'commander';
+import { auditLogs } from './audit.js';
 import { carrier } from './carrier.js';
 import { daemon } from './daemon.js';
 import { demo } from './demo.js';
@@ -15,4 +16,4 @@ import { user } from './user.js';
 import { verifier } from './verifier.js';
 import { verify } from './verify.js';
 
-export const commands: ((ari: Command) => void)[] = [demo, init, daemon, status, doctor, pay, manifest, user, mandate, carrier, verifier, policy, verify, inspect];
+export const commands: ((ari: Command) => void)[] = [demo, init, daemon, status, doctor, pay, manifest, user, mandate, carrier, verifier, policy, verify, auditLogs, inspect];

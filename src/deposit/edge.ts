@@ -43,6 +43,11 @@ export class Edge {
     return row?.index === index ? row.node : undefined;
   }
 
+  /** The hashes of a level's last tile, one after another. */
+  hashes(level: number): Buffer {
+    return Buffer.concat(this.rows[level]?.hashes ?? []);
+  }
+
   root(): Uint8Array {
     const nodes = nodesOfTiles((level) => this.rows[level]!.node);
     return this.length === 0 ? EMPTY_ROOT : rootAt(this.length, nodes);

@@ -7,7 +7,9 @@ import { type KeyObject, createPrivateKey, createPublicKey, sign as signBytes, v
 import { digest, equal } from '../base/bytes.js';
 import { fault } from '../base/fault.js';
 
+/** What a key signs: a note's text, or, as a witness, a note's text and the time. */
 const ED25519 = 0x01;
+export const COSIGNATURE = 0x04;
 /** DER heads before the 32 bytes of an Ed25519 key (RFC 8410). */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -34,11 +36,14 @@ export interface LogSigner { readonly origin: string; readonly vkey: string; sig
 /** SHA-256(name || "\n" || type || public key)[:4]. */
 const keyIdOf = (name: string, typed: Uint8Array): Buffer => digest(name, '\n', typed).subarray(0, 4);
 
-/** `<name>+<key id, 8 hex>+<base64(0x01 || public key)>`. @throws Fault deposit.malformed */
-export function parseVkey(vkey: string): NoteKey {
+/** The key of a log: `<name>+<key id, 8 hex>+<base64(0x01 || public key)>`. @throws Fault deposit.malformed */
+export const parseVkey = (vkey: string): NoteKey => parseKey(vkey, ED25519);
+
+/** A key of one type. @throws Fault deposit.malformed */
+export function parseKey(vkey: string, type: typeof ED25519 | typeof COSIGNATURE): NoteKey {
   const [, name = '', keyId = '', text = ''] = /^([^+]*)\+([0-9a-f]{8})\+(.+)$/.exec(vkey) ?? [];
   const typed = fromB64(text);
-  if (!isName(name) || typed?.length !== 33 || typed[0] !== ED25519) return bad('a log key is written name+id+base64 and is Ed25519');
+  if (!isName(name) || typed?.length !== 33 || typed[0] !== type) return bad('a log key is written name+id+base64 and is Ed25519');
   if (keyIdOf(name, typed).toString('hex') !== keyId) return bad('the id of a log key is not that of the key');
   return { name, keyId: Buffer.from(keyId, 'hex'), key: createPublicKey({ key: Buffer.concat([SPKI, typed.subarray(1)]), format: 'der', type: 'spki' }) };
 }

@@ -19,7 +19,7 @@ const signer = logSigner(ORIGIN, Buffer.alloc(32, 7));
 /** Leaves, alone and together, beside the disk itself: one line written and synced. */
 async function appends(dir: string, synced: () => void): Promise<Row[]> {
   const store = await openStore({ path: join(dir, 'store.db') });
-  const log = new DepositLog(store, signer, join(dir, 'log'));
+  const log = new DepositLog(store, signer, { dir: join(dir, 'log') });
   let n = 0;
   const deposit = (): Promise<unknown> => { n++; return log.record(leaf(`evt_${n}`, 'rules_changed', `crr_${n % 10}`), NOW + n); };
   await deposit();

@@ -21,7 +21,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'ari-log-'));
   store = await openStore({ path: join(dir, 'db') });
   steps = 0;
-  log = new DepositLog({ ...store, sequence: (...args) => { steps++; return store.sequence(...args); } }, SIGNER, join(dir, 'log'));
+  log = new DepositLog({ ...store, sequence: (...args) => { steps++; return store.sequence(...args); } }, SIGNER, { dir: join(dir, 'log') });
 });
 afterEach(async () => {
   await store.close();
@@ -62,7 +62,7 @@ describe('the log', () => {
 
   it('shares one database with another process: both see one tree', async () => {
     const second = await openStore({ path: join(dir, 'db') });
-    const other = new DepositLog(second, SIGNER, join(dir, 'other'));
+    const other = new DepositLog(second, SIGNER, { dir: join(dir, 'other') });
     const all = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? log : other).record(leaf(n), n)));
     expect(new Set(all.map(({ stored }) => stored.idx)).size).toBe(40);
     for (const { stored } of all) expect(verifyProof(stored.leaf, await other.proof(stored.idx), [SIGNER.vkey]).size).toBe(40);
@@ -71,7 +71,7 @@ describe('the log', () => {
 
   it('says that it is unavailable, for a leaf that cannot be written, and works again after', async () => {
     let broken = true;
-    const frail = new DepositLog({ ...store, sequence: (...args) => (broken ? Promise.reject(new Error('disk full')) : store.sequence(...args)) }, SIGNER, join(dir, 'frail'));
+    const frail = new DepositLog({ ...store, sequence: (...args) => (broken ? Promise.reject(new Error('disk full')) : store.sequence(...args)) }, SIGNER, { dir: join(dir, 'frail') });
     expect(await codeOfAsync(() => frail.record(leaf(1), 1))).toBe('deposit.unavailable');
     broken = false;
     expect((await frail.deposit('evt_1')).stored.idx).toBe(0);
@@ -82,6 +82,6 @@ describe('the log', () => {
     expect(await codeOfAsync(() => log.deposit('evt_none'))).toBe('deposit.unavailable');
     await log.record(leaf(1), 1);
     expect(await codeOfAsync(() => log.open())).toBe('nothing was thrown');
-    expect(await codeOfAsync(() => new DepositLog(store, logSigner('other.example', Buffer.alloc(32, 4)), join(dir, 'log')).open())).toBe('deposit.unavailable');
+    expect(await codeOfAsync(() => new DepositLog(store, logSigner('other.example', Buffer.alloc(32, 4)), { dir: join(dir, 'log') }).open())).toBe('deposit.unavailable');
   });
 });

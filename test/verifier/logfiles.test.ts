@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromB64u } from '../../src/base/bytes.js';
 import { openCheckpoint } from '../../src/deposit/checkpoint.js';
+import { cosignatures, parseWitness } from '../../src/deposit/cosignature.js';
 import { decodeEntries, decodeHashes } from '../../src/deposit/tiles.js';
 import { leafNode, rootOfLeaves } from '../../src/deposit/tree.js';
 import { verifyConsistency } from '../../src/deposit/verify.js';
@@ -8,13 +9,15 @@ import type { Trust } from '../../src/objects/trust.js';
 import { loadKeys } from '../../verifier/keys.js';
 import { DepositLog } from '../../verifier/log.js';
 import { leaf } from './store/world.js';
+import { noteText, testWitness } from '../support/witness.js';
 import { TestService } from './support/service.js';
 
 let service: TestService;
 let trust: Trust;
 const SIZE = 300;
+const witness = testWitness('witness.example/1');
 beforeAll(async () => {
-  service = await new TestService().start();
+  service = await new TestService({ witnesses: [witness.vkey] }).start();
   trust = await service.trust();
   await fill(0, SIZE);
 });
@@ -23,7 +26,7 @@ afterAll(() => service.stop());
 /** Leaves that another process deposits: the service finds them in the store. */
 async function fill(from: number, to: number): Promise<void> {
   const store = await service.store();
-  const log = new DepositLog(store, loadKeys(service.config.keys.dir, service.config.deposit.origin).log, `${service.dir}/other`);
+  const log = new DepositLog(store, loadKeys(service.config.keys.dir, service.config.deposit.origin).log, { dir: `${service.dir}/other` });
   await Promise.all(Array.from({ length: to - from }, (_, i) => log.record(leaf(`evt_${from + i}`, 'revoked', 'a'), from + i)));
   await store.close();
 }
@@ -68,5 +71,19 @@ describe('the log over HTTP', () => {
 
   it.each([['from=0', 400], ['from=1&to=0', 400], ['from=x', 400], ['', 400], ['from=9007199254740999', 400], ['from=1&to=9999', 404], ['from=5&to=3', 404]])('refuses to prove nothing: %s', async (query, status) => {
     expect((await get(`/log/consistency?${query}`)).status).toBe(status);
+  });
+
+  it('shows what witnesses signed about a checkpoint, and takes nothing from anyone else', async () => {
+    const text = await (await get('/log/checkpoint')).text();
+    const { size } = openCheckpoint(text, trust.logs);
+    const post = (leaves: number, line: string) => service.call('POST', '/log/cosignature', { admin: false, body: { size: leaves, line } });
+    expect((await post(size, testWitness('other.example', 10).line(noteText(text)))).body.code).toBe('deposit.checkpoint');
+    expect((await post(size, witness.line(noteText(text).replace(String(size), '5')))).body.code).toBe('deposit.checkpoint');
+    expect((await post(size, `${witness.line(noteText(text))} more`)).body.code).toBe('deposit.malformed');
+    expect((await post(size + 1, witness.line(noteText(text)))).body.code).toBe('intake.not_found');
+    for (const timeS of [17, 18]) expect((await post(size, witness.line(noteText(text), timeS))).body).toEqual({ witness: witness.name });
+    const cosigned = await (await get('/log/checkpoint')).text();
+    expect(cosignatures(cosigned, [parseWitness(witness.vkey)])).toEqual([{ name: witness.name, timeS: 18 }]);
+    expect(openCheckpoint(cosigned, trust.logs).size).toBe(size);
   });
 });

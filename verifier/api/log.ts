@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { toB64u } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
-import { record, sha256Text } from '../../src/base/shape.js';
+import { record, sha256Text, text } from '../../src/base/shape.js';
 import { parseTilePath } from '../../src/deposit/tiles.js';
 import { route, type Route } from './route.js';
 
@@ -12,6 +12,11 @@ export const LOG: readonly Route[] = [
   route({
     method: 'GET', path: '/log/checkpoint', authority: 'public', summary: 'The newest signed checkpoint of the deposit log (c2sp.org/tlog-checkpoint).', answer: 'text/plain', cache: 'seconds',
     handle: (v) => v.log.checkpoint(),
+  }),
+  route({
+    method: 'POST', path: '/log/cosignature', authority: 'signed', summary: 'Adds the signature line of a witness (c2sp.org/tlog-cosignature) to the checkpoint of `size` leaves.', status: 201,
+    body: record({ size: z.int().min(1), line: text(1024) }), answer: record({ witness: text() }),
+    handle: async (v, { body: { size: leaves, line } }) => ({ witness: await v.log.cosign(leaves, line) }),
   }),
   route({
     method: 'GET', path: '/log/tile/*', authority: 'public', answer: 'application/octet-stream', cache: 'immutable',

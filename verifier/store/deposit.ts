@@ -73,7 +73,7 @@ async function sequence(tx: Tx, origin: string, max: number, build: Parameters<S
   return placed.map(({ stored }) => stored);
 }
 
-type Verbs = 'queueLeaf' | 'sequence' | 'leafByEvent' | 'leavesOfPayment' | 'leaves' | 'chain' | 'checkpoint';
+type Verbs = 'queueLeaf' | 'sequence' | 'leafByEvent' | 'leavesOfPayment' | 'leaves' | 'chain' | 'checkpoint' | 'putCosignature' | 'cosignatures';
 
 export const depositVerbs = (db: Database): Pick<Store, Verbs> => ({
   queueLeaf: (leaf, nowMs) => db.write((tx) => enqueue(tx, leaf, nowMs)),
@@ -95,4 +95,10 @@ export const depositVerbs = (db: Database): Pick<Store, Verbs> => ({
     const row = await (size === undefined ? all.orderBy('size', 'desc').limit(1) : all.where('size', '=', BigInt(size))).executeTakeFirst();
     return row ? { size: Number(row.size), root: row.root, note: row.note } : null;
   }),
+
+  putCosignature: ({ size, witness, line }) => db.write(async (tx) => {
+    await tx.insertInto('cosignatures').values({ size, witness, line }).onConflict((c) => c.columns(['size', 'witness']).doUpdateSet({ line })).execute();
+  }),
+
+  cosignatures: (size) => db.read(async (tx) => (await tx.selectFrom('cosignatures').select('line').where('size', '=', BigInt(size)).orderBy('witness').execute()).map(({ line }) => line)),
 });

@@ -92,6 +92,8 @@ CREATE INDEX log_leaves_payment ON log_leaves(payment_sha256);
 CREATE TABLE log_state(origin TEXT PRIMARY KEY, size BIGINT NOT NULL, frontier TEXT NOT NULL, holder TEXT, lease_ms BIGINT);
 -- one root per size, for ever
 CREATE TABLE checkpoints(size BIGINT PRIMARY KEY, root TEXT NOT NULL, note TEXT NOT NULL);
+-- what witnesses said of a checkpoint, each the newest
+CREATE TABLE cosignatures(size BIGINT NOT NULL REFERENCES checkpoints, witness TEXT NOT NULL, line TEXT NOT NULL, PRIMARY KEY(size, witness));
 -- leaf_idx NOT NULL: no token without its leaf
 CREATE TABLE execution_tokens(jti TEXT PRIMARY KEY, payment_id TEXT NOT NULL UNIQUE REFERENCES payments, reservation_id TEXT NOT NULL UNIQUE, leaf_idx BIGINT NOT NULL REFERENCES log_leaves, token TEXT NOT NULL, expires_ms BIGINT NOT NULL);
 -- held: accepted within the token's life, to be captured later; only then it has no amount

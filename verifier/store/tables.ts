@@ -39,6 +39,7 @@ export interface Tables {
   log_leaves: { idx: Int; event_id: string; chain: string; seq: Int; payment_sha256: MaybeText; leaf_hash: string; leaf: string };
   log_state: { origin: string; size: Int; frontier: string; holder: Generated<string | null>; lease_ms: MaybeInt };
   checkpoints: { size: Int; root: string; note: string };
+  cosignatures: { size: Int; witness: string; line: string };
   execution_tokens: { jti: string; payment_id: string; reservation_id: string; leaf_idx: Int; token: string; expires_ms: Int };
   redemptions: { jti: string; request_sha256: MaybeText; amount: MaybeInt; state: RedemptionState; receipt: MaybeText; started_ms: Int };
   refunds: { refund_id: string; payment_id: string; amount: Int; state: RefundRow['state']; receipt: MaybeText; started_ms: Int };

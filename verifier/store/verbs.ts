@@ -152,6 +152,10 @@ export interface Store {
   /** All leaves of one chain, from its first. */
   chain(chain: string): Promise<StoredLeaf[]>;
   checkpoint(size?: number): Promise<{ size: number; root: Sha256; note: string } | null>;
+  /** Keeps what a witness signed about a checkpoint, in place of what it said before. @throws Fault intake.not_found */
+  putCosignature(row: { size: number; witness: string; line: string }): Promise<void>;
+  /** The signature lines of witnesses of a checkpoint, in the order of their names. */
+  cosignatures(size: number): Promise<string[]>;
 
   /* policies, keys, idempotency */
   putPolicy(row: { policySha256: Sha256; id: string; version: number; stage: string; token: string }): Promise<void>;

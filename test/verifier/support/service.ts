@@ -36,7 +36,6 @@ listen = "127.0.0.1:0"
 store = { path = "verifier.db" }
 keys = { dir = "keys" }
 trust = { test_roots = ["test-root.pem"], publishers = "publishers.json", policy_file = "policy.jwt" }
-deposit = { origin = "log.verifier.example" }
 api = { admin_token_file = "admin.token" }
 `;
 
@@ -47,9 +46,9 @@ export class TestService {
   readonly config: VerifierConfig;
   running!: RunningVerifier;
 
-  constructor({ rootPem = '', policy = {}, publishers = [], files = {}, toml = '' }: { rootPem?: string; policy?: Partial<Policy>; publishers?: Signer[]; files?: Record<string, string>; toml?: string } = {}) {
+  constructor({ rootPem = '', policy = {}, publishers = [], files = {}, toml = '', witnesses = [] }: { rootPem?: string; policy?: Partial<Policy>; publishers?: Signer[]; files?: Record<string, string>; toml?: string; witnesses?: string[] } = {}) {
     this.dir = mkdtempSync(join(tmpdir(), 'ari-verifier-'));
-    writeFileSync(join(this.dir, 'verifier.toml'), (rootPem === '' ? TOML.replace('test_roots = ["test-root.pem"], ', '') : TOML) + toml);
+    writeFileSync(join(this.dir, 'verifier.toml'), (rootPem === '' ? TOML.replace('test_roots = ["test-root.pem"], ', '') : TOML) + `deposit = { origin = "log.verifier.example", witnesses = ${JSON.stringify(witnesses)} }\n${toml}`);
     for (const [name, text] of Object.entries({ ...files, 'test-root.pem': rootPem })) writeFileSync(join(this.dir, name), text, { mode: 0o600 });
     const keys = publishers.map(({ kid, jwk }) => published('publisher', 'publisher.example', kid, jwk));
     writeFileSync(join(this.dir, 'publishers.json'), stringify(trustFile, { keys, ariLogs: [] }));
