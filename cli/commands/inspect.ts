@@ -71,20 +71,20 @@ function quote(inspect: Command): void {
     });
 }
 
-const described = (name: string, summary: string, describe: (bytes: Buffer) => Json) => (inspect: Command): void => {
-  inspect.command(`${name} <FILE>`).summary(summary).description(`Shows ${summary}. FILE holds the structure, its hex or its base64. Nothing is believed: for a malformed file it says where and why, exit status 1.`).option('--json', 'print one JSON object').action((file: string, options: Asked) => {
+const described = (name: string, summary: string, description: string, describe: (bytes: Buffer) => Json) => (inspect: Command): void => {
+  inspect.command(`${name} <FILE>`).summary(summary).description(description).option('--json', 'print one JSON object').action((file: string, options: Asked) => {
     const value = describe(meant(file));
     show(value, options, () => lines(value).join('\n'));
   });
 };
-const attest = described('attest', 'any TPMS_ATTEST: quote, NV certification, creation, time ...', (bytes) => describeAttest(readAttestation(bytes).attest));
-const publicArea = described('public', 'a TPMT_PUBLIC or TPM2B_PUBLIC, and its Name', (bytes) => describePublic(readPublic(bytes)));
-const evidence = described('evidence', 'evidence of a payment, a platform part, or a bundle; nothing in it is checked', inspectEvidence);
+const attest = described('attest', 'any TPMS_ATTEST: quote, NV certification, creation, time ...', 'Shows what a TPM attested, field by field. Nothing is checked: see `ari inspect quote` for that.', (bytes) => describeAttest(readAttestation(bytes).attest));
+const publicArea = described('public', 'a TPMT_PUBLIC or TPM2B_PUBLIC, and its Name', 'Shows a public area: what kind of key or object it is, which attributes are set, and the Name that follows from it.', (bytes) => describePublic(readPublic(bytes)));
+const evidence = described('evidence', 'evidence of a payment, a platform part, or a bundle', 'Shows what evidence says, the TPM structures and logs in it read. Nothing is checked: `ari verify` does that for a bundle.', inspectEvidence);
 
 function eventlog(inspect: Command): void {
   inspect.command('eventlog <FILE>')
     .summary("a firmware's boot log (binary_bios_measurements, CCEL), replayed")
-    .description('Shows the events of a TCG boot log and the PCR values it replays to, per bank. What no digest covers is listed apart: whoever sent the log may have written it.')
+    .description('Shows the events of a boot log, what the PCRs of each bank are if it is true, and what it then says of Secure Boot and the kernel. Only a quote\ncan say that it is true; what no digest covers is named.')
     .option('--json', 'print one JSON object')
     .action((file: string, options: Asked) => {
       const { log, report } = inspectEventLog(meant(file));
@@ -104,7 +104,7 @@ function eventlog(inspect: Command): void {
 function ima(inspect: Command): void {
   inspect.command('ima <FILE>')
     .summary('an IMA measurement list (ascii or binary), replayed')
-    .description('Shows how many entries and violations a list holds and the value of PCR 10 it replays to; with --quote, how many entries that quote covers. A list is usually longer than the quote.')
+    .description('Replays a measurement list of Linux IMA. With a quote: how many of its entries the quote covers; the others are not attested. Exit status 1 when it\ncovers none of the list.')
     .option('--quote <FILE>', 'a quote of PCR 10: how many entries does it cover?')
     .option('--pcrs <FILE>', 'values of the other PCRs in that quote, JSON {"sha256":{"0":"hex"}}')
     .option('--eventlog <FILE>', 'the boot log, to compute them')
