@@ -8,4 +8,4 @@ export { readCertificateFile } from './input.js';
 export { type Oddity, TPM_MAKERS } from './oddities.js';
 export { type PathAnswer, type PathQuestion, findPath } from './path.js';
 export { type AnchorUse, type PinnedRoot, pinRoots, readPem } from './roots.js';
-export { AK_PURPOSE, EK_PURPOSE, type TpmModel, attestation, endorsement, tpmOf, tpmPurpose } from './tpm.js';
+export { AK_PURPOSE, EK_PURPOSE, type TpmModel, attestation, endorsement, toleranceFor, tpmOf, tpmPurpose } from './tpm.js';

@@ -3,6 +3,7 @@ import { type Finding, finding } from '../../src/base/fault.js';
 import type { Certificate } from './certificate.js';
 import { USAGE } from './extensions.js';
 import { valuesOf } from './name.js';
+import { type Oddity, TPM_MAKERS } from './oddities.js';
 
 /** As the maker wrote it: manufacturer and version mostly as `id:` and hex. Null where it is silent. */
 export interface TpmModel { readonly manufacturer: string | null; readonly model: string | null; readonly version: string | null }
@@ -22,14 +23,21 @@ export function tpmOf({ names }: Certificate): TpmModel | null {
   return manufacturer === null && model === null && version === null ? null : { manufacturer, model, version };
 }
 
-/** The four characters of a TCG vendor id, `id:49465800` as `IFX`. */
+/** The four characters of a TCG vendor id, `id:49465800` as `IFX`; an older number, `id:00001014`, as `1014`. */
 export function vendorId(manufacturer: string): string {
   const [, hex] = /^id:([0-9a-f]{8})$/i.exec(manufacturer) ?? [];
-  return (hex === undefined ? manufacturer : Buffer.from(hex, 'hex').toString('latin1')).replace(/[\0 ]+$/, '').toUpperCase();
+  if (hex === undefined) return manufacturer.toUpperCase();
+  const text = Buffer.from(hex, 'hex').toString('latin1').replace(/[\0 ]+$/, '').toUpperCase();
+  return /^[\x20-\x7e]+$/.test(text) ? text : hex.replace(/^0+/, '').toUpperCase();
 }
 
 /** The purpose that a certificate of a TPM's key names itself; null for any other certificate. */
 export const tpmPurpose = ({ purposes }: Certificate): string | null => [EK_PURPOSE, AK_PURPOSE].find((purpose) => purposes?.includes(purpose)) ?? null;
+
+const NONE: ReadonlySet<Oddity> = new Set();
+const INTERNET = new Set(['dns', 'ip', 'email', 'uri']);
+/** Which breaches are not held against a path, where only its certificate says what it is: those of TPM makers, who certify no hosts and no mailboxes. */
+export const toleranceFor = ({ names }: Certificate): ReadonlySet<Oddity> => (names?.some(({ kind }) => INTERNET.has(kind)) === true ? NONE : TPM_MAKERS);
 
 const wrong = ({ title }: Certificate, what: string): Finding => finding('cert.purpose', { title, what });
 

@@ -1,7 +1,7 @@
 /** `ari inspect cert`: what a certificate says, and whether it leads to a root. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type Certificate, type Description, describeCertificate, findPath, readCertificateFile, readPem, TPM_MAKERS, tpmPurpose } from '../../attest/x509/index.js';
+import { type Certificate, type Description, describeCertificate, findPath, readCertificateFile, readPem, toleranceFor, tpmPurpose } from '../../attest/x509/index.js';
 import { fault } from '../../src/base/fault.js';
 import { builtinAuthorities } from '../../verifier/tpms.js';
 import { paint, show, table } from '../output.js';
@@ -18,14 +18,13 @@ function bytesOf(file: string): Buffer {
 }
 
 /**
- * Whether the first certificate leads to one of the roots by what else is in its file, or by the shipped intermediates. A certificate of a TPM is judged with
- * the oddities of its makers, and each authority above it must be for the same purpose; any other one as RFC 5280 has it.
+ * Whether the first certificate leads to one of the roots by what else is in its file, or by the shipped intermediates. A certificate of a TPM may have the
+ * oddities of its makers, and each authority above it must be for the same purpose; one of hosts or mailboxes is judged as RFC 5280 has it.
  */
 function chainOf([leaf, ...sent]: readonly [Certificate, ...Certificate[]], file: string): Chain & { what: string } {
   const anchors = rootsIn(file).map((certificate) => ({ certificate, simulated: false, uses: [] }));
-  const purpose = tpmPurpose(leaf);
   const answer = findPath({
-    leaf, anchors, intermediates: [...sent, ...builtinAuthorities().intermediates], nowS: Math.floor(Date.now() / 1000), purpose, tolerated: purpose === null ? new Set() : TPM_MAKERS,
+    leaf, anchors, intermediates: [...sent, ...builtinAuthorities().intermediates], nowS: Math.floor(Date.now() / 1000), purpose: tpmPurpose(leaf), tolerated: toleranceFor(leaf),
   });
   return answer.ok ? { ok: true, code: null, what: `leads to ${answer.root.certificate.title}` } : { ok: false, code: answer.finding.code, what: answer.finding.message };
 }

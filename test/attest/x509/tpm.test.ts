@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { blockList, blocked, firmwareText } from '../../../attest/x509/blocklist.js';
 import { readCertificate } from '../../../attest/x509/certificate.js';
 import { isRoca } from '../../../attest/x509/roca.js';
-import { AK_PURPOSE, EK_PURPOSE, attestation, endorsement, tpmOf, vendorId } from '../../../attest/x509/tpm.js';
+import { AK_PURPOSE, EK_PURPOSE, attestation, endorsement, toleranceFor, tpmOf, vendorId } from '../../../attest/x509/tpm.js';
 import { parse } from '../../../src/base/shape.js';
 import { type Party, ca, ek, issue, party, purposes, usage, x509 } from '../../support/authority.js';
 
@@ -56,8 +56,14 @@ describe('the TPM in a certificate', () => {
     expect(tpmOf(await made(ek(san('CN=no TPM'))))).toBeNull();
   });
 
+  it('has the oddities of its makers; a certificate of hosts has none', async () => {
+    const named = (type: 'dns' | 'ip' | 'dn', value: string) => made(ek(new x509.SubjectAlternativeNameExtension([{ type, value }])));
+    expect([toleranceFor(await named('dn', '2.23.133.2.1=id:53544D20')).size > 0, toleranceFor(await made(ek())).size > 0]).toEqual([true, true]);
+    expect([toleranceFor(await named('dns', 'a.example')).size, toleranceFor(await named('ip', '127.0.0.1')).size]).toEqual([0, 0]);
+  });
+
   it('has a vendor id of four characters', () => {
-    expect(['id:53544D20', 'id:49465800', 'id:494E5443', 'IFX', 'id:xyz'].map(vendorId)).toEqual(['STM', 'IFX', 'INTC', 'IFX', 'ID:XYZ']);
+    expect(['id:53544D20', 'id:49465800', 'id:494E5443', 'IFX', 'id:xyz', 'id:00001014'].map(vendorId)).toEqual(['STM', 'IFX', 'INTC', 'IFX', 'ID:XYZ', '1014']);
   });
 });
 
