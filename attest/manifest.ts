@@ -104,6 +104,10 @@ function injectionFindings({ injection }: AgentClaims): Finding[] {
 }
 
 /** Everything in the claims that the manifest does not allow: all findings, none hides another. An empty list says nothing of what no claim covers. */
-export const compareWithManifest = (claims: AgentClaims, manifest: AgentManifest): Finding[] => [
-  ...treeFindings(claims, manifest), ...exeFindings(claims, manifest), ...codeFindings(claims, manifest), ...injectionFindings(claims), ...environmentFindings(claims),
-];
+export function compareWithManifest(claims: AgentClaims, manifest: AgentManifest): Finding[] {
+  const now = [
+    ...treeFindings(claims, manifest), ...exeFindings(claims, manifest), ...codeFindings(claims, manifest), ...injectionFindings(claims), ...environmentFindings(claims),
+  ];
+  const gone = claims.injection.earlier.filter((code) => !now.some((finding) => finding.code === code));
+  return gone.length === 0 ? now : [...now, finding('agent.drifted', { codes: gone.join(' ').slice(0, 512) })];
+}

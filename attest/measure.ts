@@ -45,7 +45,7 @@ export interface Snapshot {
 }
 
 /** For which agent, and how it came under the sidecar's eyes. */
-export interface AgentFacts { readonly agentId: string; readonly manifestSha256: Sha256; readonly manifest: AgentManifest; readonly mode: 'attach' | 'launch' }
+export interface AgentFacts { readonly agentId: string; readonly manifestSha256: Sha256; readonly manifest: AgentManifest; readonly mode: 'attach' | 'launch'; /** Codes that weighed against this process before. */ readonly earlier: readonly string[] }
 
 type Runtime = AgentManifest['launch']['runtime'];
 const LOADER_ENV = /^(?:LD_[A-Z_]+|GLIBC_TUNABLES|GCONV_PATH|OPENSSL_CONF|OPENSSL_MODULES)$/;
@@ -66,9 +66,12 @@ const RUNTIME_OPTION: Record<Runtime, RegExp> = {
   shell: /^(?:-[a-zA-Z]*[cis]|--rcfile|--init-file)/,
 };
 
+/** Whether a variable of this name can make a program of this runtime run code that it was not asked to. */
+export const isRisky = (name: string, runtime: Runtime): boolean => LOADER_ENV.test(name) || RUNTIME_ENV[runtime].test(name);
+
 /** Names in environment and command line through which this runtime can be made to run foreign code. Options are written `argv:--name`. */
 function riskyNames(snapshot: Snapshot, runtime: Runtime): string[] {
-  const variables = snapshot.envNames.filter((name) => LOADER_ENV.test(name) || RUNTIME_ENV[runtime].test(name));
+  const variables = snapshot.envNames.filter((name) => isRisky(name, runtime));
   const options = snapshot.options.filter((name) => RUNTIME_OPTION[runtime].test(name)).map((name) => `argv:${name}`);
   const plain = [...variables, ...options].map((name) => name.replace(/[^A-Za-z0-9._:@/+-]/g, '.').replace(/^[^A-Za-z0-9]/, 'x').slice(0, 256));
   return [...new Set(plain)].sort().slice(0, 64);
@@ -111,6 +114,7 @@ export function measure(snapshot: Snapshot, facts: AgentFacts): AgentClaims {
       inspector: snapshot.inspector,
       patchedPages: snapshot.patchedPages,
       riskyEnv: riskyNames(snapshot, facts.manifest.launch.runtime),
+      earlier: [...facts.earlier].sort().slice(0, 32),
     },
     process: { ...process, cgroup: sha256(cgroup), namespaces: hashJson(namespaces), envNames: snapshot.envNames.filter((name) => PLAIN_NAME.test(name)).slice(0, 128) },
     kernel: snapshot.kernel,

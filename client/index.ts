@@ -9,7 +9,7 @@
  *
  * The sidecar names the process by the kernel: connect from the program that pays. A forked child or a helper that inherits the connection is refused.
  */
-import { AGENT_SOCKET, type AgentEvent, agentEvent, type PaymentView, paymentView, statusView, type StatusView } from '../src/agentapi.js';
+import { AGENT_SOCKET, type AgentEvent, agentEvent, type LaunchRequest, launchRequest, type PaymentView, paymentView, SOCKET_FD, statusView, type StatusView } from '../src/agentapi.js';
 import { parseJson } from '../src/base/json.js';
 import { decode, parse, stringify } from '../src/base/shape.js';
 import { paymentRequest } from '../src/objects/intent.js';
@@ -35,7 +35,7 @@ export class AriClient {
   private readonly transport: Transport;
 
   constructor({ socket = AGENT_SOCKET }: { socket?: string } = {}) {
-    this.transport = new Transport(socket);
+    this.transport = new Transport(socket, handedOver());
   }
 
   /**
@@ -77,10 +77,22 @@ export class AriClient {
     }
   }
 
+  /** Of `ari run`: says that a waiting process will be this agent. @throws AriError peer.unknown for all but root and the sidecar's user, agent.* when the agent is not as its manifest says */
+  async launch(request: LaunchRequest): Promise<void> {
+    await this.transport.ask('POST', '/v1/launches', { headers: { 'content-type': 'application/json' }, body: stringify(launchRequest, request) });
+  }
+
   /** Closes idle connections. */
   close(): void {
     this.transport.close();
   }
+}
+
+/** The connection that `ari run` made for this agent. It is taken once, and its number not told to children: on it only this process is heard. */
+function handedOver(): number | null {
+  const text = process.env[SOCKET_FD];
+  delete process.env[SOCKET_FD];
+  return text !== undefined && /^[0-9]{1,6}$/.test(text) ? Number(text) : null;
 }
 
 /** The wire form of a purchase, checked here with the law that the sidecar applies. @throws AriError intake.malformed */

@@ -1,17 +1,36 @@
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
+import { connect, type NetConnectOpts, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Fault } from '../src/base/fault.js';
 import { AriError } from './error.js';
+
+/** Keeps connections. The first one may be there already. */
+class HandedAgent extends Agent {
+  private handed: number | null;
+
+  constructor(handed: number | null) {
+    super({ keepAlive: true, maxSockets: 16, timeout: 30_000 });
+    this.handed = handed;
+  }
+
+  override createConnection(options: NetConnectOpts): Socket {
+    const { handed } = this;
+    this.handed = null;
+    return handed === null ? connect(options) : new Socket({ fd: handed, readable: true, writable: true });
+  }
+}
 
 interface Sent { headers?: OutgoingHttpHeaders; body?: string }
 
 /** HTTP over the sidecar's socket. Connections are kept: the sidecar identifies a process once for each. */
 export class Transport {
   private readonly socket: string;
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 16, timeout: 30_000 });
+  private readonly agent: Agent;
 
-  constructor(socket: string) {
+  /** `handed`: descriptor of a connection that was made for this process; it is used first. */
+  constructor(socket: string, handed: number | null = null) {
     this.socket = socket;
+    this.agent = new HandedAgent(handed);
   }
 
   /** The body of a good answer. @throws AriError for every other one, link.sidecar when there is none */

@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { measure } from '../attest/measure.js';
 import type { StatusView } from '../src/agentapi.js';
 import { asFault } from '../src/base/fault.js';
 import { open } from '../src/objects/signed.js';
@@ -17,14 +16,15 @@ import { loadAgents } from './agents.js';
 import type { DaemonConfig } from './config.js';
 import { type Door, openDoor } from './door/door.js';
 import { openJournal } from './journal/journal.js';
+import { Launches } from './launch/launches.js';
 import { Session } from './link/session.js';
 import { connectLink } from './link/socket.js';
+import { Lives } from './lives.js';
 import { Book, isOpen, viewOf } from './pay/book.js';
 import { bundleOf } from './pay/bundle.js';
 import { executed, pay, type Ports, resume, ruled } from './pay/pay.js';
 import { Wallet } from './pay/wallet.js';
-import type { Agent, AgentApi, Peer } from './ports.js';
-import { sense } from './sense/sense.js';
+import type { Agent, AgentApi } from './ports.js';
 import { openProver } from './tpm/prover.js';
 import type { Fact, Log, Prover } from './tpm/types.js';
 import { loadTrust, readText } from './trust.js';
@@ -40,6 +40,8 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const trust = loadTrust(config.verifier.keysFile);
   const agents = loadAgents(config.agents.allow, trust.keys);
   const prover = await openProver({ ...config.tpm, stateDir: config.state.dir }, log);
+  const launches = new Launches();
+  const lives = new Lives(prover, launches, log);
   const book = await openBook(config.state.dir);
   const wallet = new Wallet(trust.keys, log);
   const ca = config.verifier.caFile === undefined ? undefined : readText(config.verifier.caFile);
@@ -60,11 +62,11 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const ports: Ports = {
     book, wallet, session, prover, nowMs: Date.now, random: randomBytes,
     openDecision: (token) => open(DECISION, token, trust.keys),
-    measure: async (peer, agent) => measureAgent(peer, agent, prover),
+    measure: (peer, agent) => lives.measure(peer, agent),
   };
   const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents }, keys);
   const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
-  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, api: apiOf(ports, status), log });
+  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, status), log });
   const running = session.run();
   const recovering = keepRecovering(prover, session, log);
   log.info({ tier: prover.tier, reason: prover.reason, socket: config.agents.socket }, 'the sidecar is ready');
@@ -74,6 +76,8 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
     async close() {
       recovering.stop();
       await door.close();
+      launches.close();
+      lives.close();
       session.stop();
       await running;
       await book.close();
@@ -94,14 +98,6 @@ async function openBook(dir: string): Promise<Book> {
   for (const payment of known) await journal.append(Book.line(payment));
   await rename(fresh, file);
   return new Book(journal, known);
-}
-
-/** Measures and, if anything is new, writes it into the log before the register. */
-async function measureAgent(peer: Peer, agent: Agent, prover: Prover): Promise<ReturnType<typeof measure>> {
-  const claims = measure(await sense(peer, agent), { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: agent.manifest.value, mode: 'attach' });
-  const { exe, tree, manifestSha256 } = claims;
-  await prover.append(tree.drift.length === 0 ? 'agent_start' : 'agent_drift', { agent_id: agent.id, manifest_sha256: manifestSha256, exe_sha256: exe.sha256, tree_sha256: tree.sha256 });
-  return claims;
 }
 
 /** What the verifier says on its own account. */

@@ -23,6 +23,14 @@ export interface Peer {
   readonly exe: { readonly dev: string; readonly ino: string; readonly path: string };
   /** @throws Fault peer.gone, peer.pid_reused, peer.exec_changed (another program, or the same one started anew) */
   stillThere(): void;
+  /** The next exec is awaited: the program that it starts is the one that must be there from then on. */
+  expectExec(): void;
+  /** Whether both are one process that runs one program, not started anew in between. */
+  isSame(other: Peer): boolean;
+  /** The same process, held on its own. @throws Fault peer.gone */
+  again(): Peer;
+  /** Calls back once when the process ends. @returns what ends the waiting; close it before the peer */
+  onExit(ended: () => void): { close(): void };
   /** Releases the descriptors. The peer must not be used after it. */
   close(): void;
 }

@@ -52,6 +52,16 @@ export const statusView = record({
 });
 export type StatusView = Of<typeof statusView>;
 
+/**
+ * `POST /v1/launches`, from the sidecar's own user or root only: the process `pid`, which is connected and waits, will run this agent with the next
+ * exec it does. `options` and `env_names` are what it will be given: names, never values.
+ */
+export const launchRequest = record({ agentId: name(), pid: count, options: z.array(text(256)).max(64), envNames: z.array(text(256)).max(512) });
+export type LaunchRequest = Of<typeof launchRequest>;
+
+/** Name of the variable that holds the number of the descriptor of a launched agent's connection. */
+export const SOCKET_FD = 'ARI_SOCKET_FD';
+
 /** What `GET /v1/events` pushes: `event` is the type, `data` the body. */
 export const agentEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('payment'), body: paymentView }),

@@ -116,6 +116,7 @@ export const CODES = {
   'agent.drift': row('finding', 403, 'agent', 'a file of the agent is not that of the manifest: {path}', 'restore the file, or publish a new version'),
   'agent.changed_since_start': row('finding', 403, 'agent', 'files were changed while the agent ran: {path}', 'restart the agent'),
   'agent.code_patched': row('finding', 403, 'agent', '{pages} pages of its code were changed in memory', 'find out who did it, and restart the agent'),
+  'agent.drifted': row('finding', 403, 'agent', 'this process was not clean before: {codes}', 'restart the agent'),
   'agent.privileged': row('finding', 403, 'agent', 'the agent may do more to this machine than an agent needs: {what}', 'run it as a user of its own, without capabilities'),
   'agent.host_open': row('finding', 403, 'device', 'the kernel leaves ways into a process open: {what}', 'see SECURITY.md for the kernel settings that close them'),
   'agent.manifest': row('finding', 403, 'agent', 'the manifest is not signed by a known publisher', 'add the publisher to [trust] publishers'),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AriClient, type AgentEvent } from '../client/index.js';
 import { type Door, openDoor } from '../daemon/door/door.js';
+import { Launches } from '../daemon/launch/launches.js';
 import type { Agent } from '../daemon/ports.js';
 import { agentIn, NODE, Program, removeDir, tempDir } from './daemon/support/agents.js';
 import { OWN, recordingApi, silentLog } from './daemon/support/api.js';
@@ -37,7 +38,7 @@ describe('the client of an agent', () => {
   beforeEach(async () => {
     recording = recordingApi();
     ari = new AriClient({ socket });
-    door = await openDoor({ socket, agents: [testAgent(agent)], api: recording.api, limits: { bodyBytes: 65_536, paymentsPerMinute: 100 }, log: silentLog });
+    door = await openDoor({ socket, agents: [testAgent(agent)], launches: new Launches(), api: recording.api, limits: { bodyBytes: 65_536, paymentsPerMinute: 100 }, log: silentLog });
   });
   afterEach(async () => {
     ari.close();
@@ -87,7 +88,7 @@ describe('the client of an agent', () => {
     await door.close();
     await expect(first).rejects.toMatchObject({ name: 'AriError', code: 'link.sidecar' });
     await expect(ari.status()).rejects.toMatchObject({ code: 'link.sidecar', status: 503 });
-    door = await openDoor({ socket, agents: [], api: recording.api, limits: { bodyBytes: 1024, paymentsPerMinute: 1 }, log: silentLog });
+    door = await openDoor({ socket, agents: [], launches: new Launches(), api: recording.api, limits: { bodyBytes: 1024, paymentsPerMinute: 1 }, log: silentLog });
   });
 
   it('is not confused by a server that is no sidecar', async () => {
@@ -103,7 +104,7 @@ describe('the client of an agent', () => {
   it.skipIf(!existsSync(join(PACKAGE, 'dist/client/index.js')))('serves the example agent, which makes several payments in one process', async () => {
     await door.close();
     const root = join(PACKAGE, 'examples');
-    door = await openDoor({ socket, agents: [{ ...agent, root }], api: recording.api, limits: { bodyBytes: 65_536, paymentsPerMinute: 100 }, log: silentLog });
+    door = await openDoor({ socket, agents: [{ ...agent, root }], launches: new Launches(), api: recording.api, limits: { bodyBytes: 65_536, paymentsPerMinute: 100 }, log: silentLog });
     const shopper = new Program(NODE, [join(root, 'shopper.mjs'), socket, '--serve']);
     const buy = async (payee: string, key: string): Promise<unknown> => JSON.parse(await shopper.ask(JSON.stringify({ ...PURCHASE, payee: { id: payee }, amount: { amount: 500, currency: 'CNY' }, key })));
     expect(await buy('shop', 'k-1')).toMatchObject({ ok: true, payment: { state: 'settled', amount: { amount: 500 } } });

@@ -48,6 +48,7 @@ const MARKS: Partial<Record<Code, Mark>> = {
   'agent.drift': mark('agent', 'file-system', 32),
   'agent.changed_since_start': mark('agent', 'file-system', 96),
   'agent.code_patched': mark('agent', 'executables', 96),
+  'agent.drifted': mark('agent', 'executables', 96),
   'agent.privileged': mark('agent', 'configuration', null),
   'agent.host_open': mark('agent', 'configuration', null),
 };

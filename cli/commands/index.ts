@@ -11,9 +11,10 @@ import { mandate } from './mandate.js';
 import { manifest } from './manifest.js';
 import { pay } from './pay.js';
 import { policy } from './policy.js';
+import { run } from './run.js';
 import { status } from './status.js';
 import { user } from './user.js';
 import { verifier } from './verifier.js';
 import { verify } from './verify.js';
 
-export const commands: ((ari: Command) => void)[] = [demo, init, daemon, status, doctor, pay, manifest, user, mandate, carrier, verifier, policy, verify, auditLogs, inspect];
+export const commands: ((ari: Command) => void)[] = [demo, init, daemon, run, status, doctor, pay, manifest, user, mandate, carrier, verifier, policy, verify, auditLogs, inspect];

@@ -3,16 +3,18 @@ import type { Socket } from 'node:net';
 import { once } from 'node:events';
 import { fault } from '../../src/base/fault.js';
 import type { Agent, Peer } from '../ports.js';
-import { resolveAgent } from './agents.js';
 import { SpokenStream } from './spoken.js';
 
 /** From the first connection, or the last answer, until the next request is here whole. */
 export const TIMES = { receiveMs: 10_000, idleMs: 60_000, finishMs: 5000 };
 
+/** Which agent a process is. @throws Fault peer.unknown */
+type Resolve = (peer: Peer) => Agent | Promise<Agent>;
+
 export class Caller {
   readonly peer: Peer;
   readonly stream: SpokenStream;
-  private readonly agents: readonly Agent[];
+  private readonly resolve: Resolve;
   private readonly times: typeof TIMES;
   private found: Agent | undefined;
   private deadline: NodeJS.Timeout | undefined;
@@ -20,9 +22,9 @@ export class Caller {
   private closed = false;
 
   /** Owns socket and peer from now on. */
-  constructor(socket: Socket, peer: Peer, agents: readonly Agent[], times = TIMES) {
+  constructor(socket: Socket, peer: Peer, resolve: Resolve, times = TIMES) {
     this.peer = peer;
-    this.agents = agents;
+    this.resolve = resolve;
     this.times = times;
     this.stream = new SpokenStream(socket, peer);
     this.expectRequest(times.receiveMs);
@@ -35,7 +37,13 @@ export class Caller {
 
   /** The agent that this process is; an exec afterwards is seen by the peer. @throws Fault peer.unknown */
   async agent(): Promise<Agent> {
-    return (this.found ??= await resolveAgent(this.peer, this.agents));
+    return (this.found ??= await this.resolve(this.peer));
+  }
+
+  /** The process waits to become this agent: it may take its time until it asks for something. */
+  launched(agent: Agent): void {
+    this.found = agent;
+    this.arrived();
   }
 
   /** Does work for a request of a process that is still the one that connected. Its peer stays open until then, also when the connection ends. */

@@ -7,7 +7,9 @@ import { createServer as createHttp } from 'node:http';
 import { createServer as createSocket, type Server, type Socket } from 'node:net';
 import { asFault, Fault, fault } from '../../src/base/fault.js';
 import type { Agent, AgentApi, Peer } from '../ports.js';
+import type { Launches } from '../launch/launches.js';
 import type { Log } from '../tpm/types.js';
+import { resolveAgent } from './agents.js';
 import { Caller } from './caller.js';
 import { listenAt } from './listen.js';
 import { identify } from './peer.js';
@@ -21,6 +23,7 @@ export interface DoorOptions {
   /** Path of the socket. */
   readonly socket: string;
   readonly agents: readonly Agent[];
+  readonly launches: Launches;
   readonly api: AgentApi;
   readonly limits: { readonly bodyBytes: number; readonly paymentsPerMinute: number };
   readonly log: Log;
@@ -33,9 +36,12 @@ const CONNECTIONS_OF_USER = 64;
 
 /** @throws Fault config.invalid (the socket path), peer.unidentified (native calls cannot be made here) */
 export async function openDoor(options: DoorOptions): Promise<Door> {
-  const { api, limits, log, agents } = options;
-  const offer: Offer = { api, rate: new Rate(limits.paymentsPerMinute, Date.now), bodyBytes: limits.bodyBytes };
+  const { api, limits, log } = options;
   const callers = new Map<unknown, Caller>();
+  const offer: Offer = {
+    api, agents: options.agents, launches: options.launches, rate: new Rate(limits.paymentsPerMinute, Date.now), bodyBytes: limits.bodyBytes,
+    callerOf: (pid) => [...callers.values()].find((caller) => caller.peer.pid === pid),
+  };
   const http = createHttp({ maxHeaderSize: HEADER_BYTES, keepAliveTimeout: 0 });
   http.on('request', (request, response) => {
     const caller = callers.get(request.socket);
@@ -43,7 +49,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   });
   http.on('clientError', (error, stream) => refuseStream(error, stream as unknown as SpokenStream));
   const server = createSocket({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
-    const caller = greet(socket, callers, agents, log);
+    const caller = greet(socket, callers, options);
     if (caller === null) return;
     callers.set(caller.stream, caller);
     caller.stream.once('close', () => callers.delete(caller.stream)).on('error', (error) => {
@@ -57,14 +63,14 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
 }
 
 /** Identifies the process before a byte of it is read; null for one that cannot be, which is told why. */
-function greet(socket: Socket, callers: ReadonlyMap<unknown, Caller>, agents: readonly Agent[], log: Log): Caller | null {
+function greet(socket: Socket, callers: ReadonlyMap<unknown, Caller>, { agents, launches, log }: DoorOptions): Caller | null {
   let peer: Peer | null = null;
   try {
     peer = identify(socket);
     const { uid } = peer;
     const open = [...callers.values()].filter((caller) => caller.peer.uid === uid).length;
     if (open >= CONNECTIONS_OF_USER) throw fault('intake.connections', { uid, max: CONNECTIONS_OF_USER });
-    return new Caller(socket, peer, agents);
+    return new Caller(socket, peer, (one) => launches.of(one)?.agent ?? resolveAgent(one, agents));
   } catch (error) {
     peer?.close();
     tell(log, error, peer?.pid ?? 0);

@@ -48,10 +48,10 @@ class ProcessPeer implements Peer {
   readonly gid: number;
   readonly proc: string;
   readonly startTicks: string;
-  readonly exe: Peer['exe'];
   private readonly pidfd: number;
   private readonly directory: number;
-  private readonly image: Image;
+  private image: Image;
+  private execAwaited = false;
   private open = true;
 
   constructor({ pid, uid, gid }: Credentials, pidfd: number) {
@@ -64,7 +64,6 @@ class ProcessPeer implements Peer {
     try {
       this.startTicks = this.read(() => statField(this.proc, 22));
       this.image = this.read(() => imageOf(this.proc));
-      this.exe = { dev: this.image.dev, ino: this.image.ino, path: this.read(() => readlinkSync(`${this.proc}/exe`)) };
       // While this process has not ended its pid is not given away: so the directory above is its own.
       if (native().exited(pidfd)) throw fault('peer.gone', { pid });
     } catch (error) {
@@ -76,8 +75,42 @@ class ProcessPeer implements Peer {
   stillThere(): void {
     if (!this.open || native().exited(this.pidfd)) throw fault(this.pidReused() ? 'peer.pid_reused' : 'peer.gone', { pid: this.pid });
     const now = this.read(() => imageOf(this.proc));
-    const { dev, ino, auxv, startStack } = this.image;
-    if (now.dev !== dev || now.ino !== ino || now.auxv !== auxv || now.startStack !== startStack) throw fault('peer.exec_changed', { pid: this.pid });
+    if (isSameImage(now, this.image)) return;
+    if (!this.execAwaited) throw fault('peer.exec_changed', { pid: this.pid });
+    this.execAwaited = false;
+    this.image = now;
+  }
+
+  expectExec(): void {
+    this.execAwaited = true;
+  }
+
+  isSame(other: Peer): boolean {
+    return other instanceof ProcessPeer && other.pid === this.pid && other.startTicks === this.startTicks && isSameImage(other.image, this.image);
+  }
+
+  again(): Peer {
+    const pidfd = this.read(() => native().duplicate(this.pidfd));
+    try {
+      const peer = new ProcessPeer(this, pidfd);
+      this.stillThere();
+      return peer;
+    } catch (error) {
+      closeSync(pidfd);
+      throw error;
+    }
+  }
+
+  onExit(ended: () => void): { close(): void } {
+    const watch = native().watch(this.pidfd, () => {
+      watch.stop();
+      ended();
+    });
+    return watch;
+  }
+
+  get exe(): Peer['exe'] {
+    return { dev: this.image.dev, ino: this.image.ino, path: this.read(() => readlinkSync(`${this.proc}/exe`)) };
   }
 
   close(): void {
@@ -112,6 +145,8 @@ function held<T>(pid: number, work: () => T): T {
     throw new Fault('peer.unreadable', { pid, what: code ?? message }, cause);
   }
 }
+
+const isSameImage = (a: Image, b: Image): boolean => a.dev === b.dev && a.ino === b.ino && a.auxv === b.auxv && a.startStack === b.startStack;
 
 function imageOf(proc: string): Image {
   const { dev, ino } = statSync(`${proc}/exe`, { bigint: true });

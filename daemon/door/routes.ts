@@ -1,12 +1,14 @@
 /** The routes of the agent's socket. Each is one row: method, path, and what it does for the agent that asks. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fault } from '../../src/base/fault.js';
-import { encode } from '../../src/base/shape.js';
-import { paymentView, statusView } from '../../src/agentapi.js';
+import { encode, parse } from '../../src/base/shape.js';
+import { launchRequest, paymentView, statusView } from '../../src/agentapi.js';
 import { BUNDLE_MEDIA_TYPE } from '../../src/objects/bundle.js';
+import type { Launches } from '../launch/launches.js';
 import type { Agent, AgentApi, Peer } from '../ports.js';
 import { keyOf, parsePayment, readBody } from './body.js';
 import { streamEvents } from './events.js';
+import type { Caller } from './caller.js';
 import { type Answer, paymentAnswer } from './problem.js';
 import type { Rate } from './rate.js';
 
@@ -20,7 +22,15 @@ export interface Visit {
   /** The request has arrived whole: the time for sending it no longer runs. */
   readonly arrived: () => void;
 }
-export interface Offer { readonly api: AgentApi; readonly rate: Rate; readonly bodyBytes: number }
+export interface Offer {
+  readonly api: AgentApi;
+  readonly agents: readonly Agent[];
+  readonly launches: Launches;
+  readonly rate: Rate;
+  readonly bodyBytes: number;
+  /** A connection of this process. */
+  readonly callerOf: (pid: number) => Caller | undefined;
+}
 /** Null: the route answers by itself. */
 type Work = (visit: Visit, offer: Offer) => Promise<Answer | null>;
 interface Route { readonly method: string; readonly path: RegExp; readonly work: Work }
@@ -49,9 +59,12 @@ async function bundle({ agent, parameters: [id = ''] }: Visit, { api }: Offer): 
   return { status: 200, type: BUNDLE_MEDIA_TYPE, body };
 }
 
-/** Agents see it, and so do the operator's tools: root and the sidecar's own user. */
+/** Root and the sidecar's own user: the operator's tools. */
+const isOperator = ({ uid }: Peer): boolean => uid === 0 || uid === process.geteuid?.();
+
+/** Agents see it, and so do the operator's tools. */
 async function status({ agent, peer }: Visit, { api }: Offer): Promise<Answer> {
-  if (peer.uid !== 0 && peer.uid !== process.geteuid?.()) await agent();
+  if (!isOperator(peer)) await agent();
   return json(encode(statusView, api.status()));
 }
 
@@ -61,6 +74,18 @@ async function events({ agent, response }: Visit, { api }: Offer): Promise<null>
   return null;
 }
 
+/** A waiting process will be an agent: see {@link Launches}. */
+async function launch({ request, peer, arrived }: Visit, { agents, launches, callerOf, bodyBytes }: Offer): Promise<Answer> {
+  if (!isOperator(peer)) throw fault('peer.unknown', { pid: peer.pid, uid: peer.uid });
+  const asked = parse(launchRequest, await readBody(request, bodyBytes), 'launch');
+  arrived();
+  const [agent, caller] = [agents.find(({ id }) => id === asked.agentId), callerOf(asked.pid)];
+  if (agent === undefined || caller === undefined) throw fault('intake.not_found', { what: agent ? 'connection of this process' : 'agent of this name' });
+  await launches.begin(agent, caller.peer, asked);
+  caller.launched(agent);
+  return json({ agent_id: agent.id });
+}
+
 const PAYMENT = '(pay_[0-9A-HJKMNP-TV-Z]{26})';
 const ROUTES: readonly Route[] = [
   { method: 'POST', path: /^\/v1\/payments$/, work: pay },
@@ -68,6 +93,7 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: new RegExp(`^/v1/payments/${PAYMENT}/bundle$`), work: bundle },
   { method: 'GET', path: /^\/v1\/status$/, work: status },
   { method: 'GET', path: /^\/v1\/events$/, work: events },
+  { method: 'POST', path: /^\/v1\/launches$/, work: launch },
 ];
 
 /** The route of a request with what its path names. @throws Fault intake.not_found, intake.method */

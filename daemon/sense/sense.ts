@@ -28,12 +28,24 @@ export class Senses {
 
   /** @throws Fault peer.gone when the process ended meanwhile, peer.unreadable when the sidecar may not look at it */
   async look(peer: Peer, agent: Agent): Promise<Snapshot> {
+    return this.whileThere(peer, () => this.read(peer, agent));
+  }
+
+  private async whileThere<T>(peer: Peer, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.read(peer, agent);
+      return await work();
     } catch (cause) {
       peer.stillThere();
       throw new Fault('peer.unreadable', { pid: peer.pid, what: (cause as NodeJS.ErrnoException).code ?? (cause as Error).message }, cause);
     }
+  }
+
+  /** The files alone: of an agent that a process will become. @throws Fault peer.gone, peer.unreadable */
+  async tree(peer: Peer, agent: Agent): Promise<Snapshot['tree']> {
+    return this.whileThere(peer, () => {
+      this.hashes.settle();
+      return this.trees.look(peer.proc, agent, Date.now());
+    });
   }
 
   private async read({ proc, pid, startTicks }: Peer, agent: Agent): Promise<Snapshot> {
@@ -60,3 +72,4 @@ const senses = new Senses();
 
 /** A look with the eyes of this process. */
 export const sense = (peer: Peer, agent: Agent): Promise<Snapshot> => senses.look(peer, agent);
+export const senseTree = (peer: Peer, agent: Agent): Promise<Snapshot['tree']> => senses.tree(peer, agent);

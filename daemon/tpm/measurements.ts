@@ -26,8 +26,9 @@ export async function readBoot(tpm: Tpm): Promise<Boot> {
 
 export const sameBoot = (a: Boot, b: Boot): boolean => a.resetCount === b.resetCount && a.restartCount === b.restartCount;
 
-/** What a latest record is compared by. */
-const subject = (kind: string, data: LogContent['data']): string => canonical([kind, data['agent_id'] ?? null]);
+/** Whom a record is about: an agent's process, whatever happened to it, or what its kind names. The latest of each subject is what the log says now. */
+const subject = (kind: string, data: LogContent['data']): string => canonical([kind.startsWith('agent_') ? 'agent' : kind, data['agent_id'] ?? null, data['process'] ?? null]);
+const statement = (kind: string, data: LogContent['data']): string => canonical([kind, data]);
 
 /** One call at a time: the owner's business. */
 export class Measurements {
@@ -36,7 +37,7 @@ export class Measurements {
   readonly #register: Register | null;
   readonly #nvIndex: string;
   readonly #log: Log;
-  /** The latest data of each subject of this epoch, canonical. */
+  /** The latest statement about each subject of this epoch, canonical. */
   readonly #latest = new Map<string, string>();
   #begun = false;
   /** What the register holds when it holds this log, lower-case hex. */
@@ -111,7 +112,7 @@ export class Measurements {
   /** A record that says what the latest of its subject says already is not repeated. @throws Fault link.stale */
   async append(kind: LogKind, data: Record<string, Json>): Promise<void> {
     const { n } = this.head();
-    if (this.#latest.get(subject(kind, data)) === canonical(data)) return;
+    if (this.#latest.get(subject(kind, data)) === statement(kind, data)) return;
     const entry = logEntry(n, this.#nvIndex, { kind, data });
     await this.#file.append(entry);
     await this.#extend([entry]);
@@ -126,7 +127,7 @@ export class Measurements {
   #remember(entry: LogEntry, n: number): void {
     this.#value = extend(this.#value, entryDigest(entry));
     const { kind, data } = readEntry(entry, n);
-    this.#latest.set(subject(kind, data), canonical(data));
+    this.#latest.set(subject(kind, data), statement(kind, data));
   }
 
   /** Name and length of the epoch's log. @throws Fault link.stale while none was begun: it takes a nonce of the verifier */

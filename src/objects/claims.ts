@@ -33,6 +33,8 @@ export const agentClaims = record({
     /** Pages of mapped code that are no longer those of the file; null where the kernel does not say. */
     patchedPages: count.nullable(),
     riskyEnv: z.array(name(256)).max(64),
+    /** Codes of what weighed against this process when it was looked at before. */
+    earlier: z.array(name(64)).max(32),
   }),
   process: record({
     uid: count, gid: count, startTicks: z.string().regex(/^[0-9]{1,20}$/),

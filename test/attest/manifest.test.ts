@@ -82,6 +82,12 @@ describe('claims compared with their manifest', () => {
     expect(codes(change as never)).toEqual(expected);
   });
 
+  it('find what weighed before, also when it is no longer seen', () => {
+    const claims = claimsOf(cleanSnapshot({ inspector: true }), manifest, ['agent.inspector', 'agent.traced']);
+    expect(compareWithManifest(claims, manifest).map(({ code, message }) => [code, message.includes('agent.inspector')])).toEqual([['agent.inspector', false], ['agent.drifted', false]]);
+    expect(compareWithManifest(claimsOf(cleanSnapshot(), manifest, ['agent.inspector']), manifest).map(({ code }) => code)).toEqual(['agent.drifted']);
+  });
+
   it('note where the agent runs, and take what the kernel does not say for the worst', () => {
     const { process } = cleanSnapshot();
     expect(codes({ process: { ...process, capEff: '000001ffffffffff' } })).toEqual(['agent.privileged']);

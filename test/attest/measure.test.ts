@@ -35,7 +35,7 @@ describe('the claims of an agent', () => {
   });
 
   it('hold no namespace identities, only their hash', () => {
-    expect(JSON.stringify(measure(cleanSnapshot(), { agentId: 'shopper', manifestSha256: sha256('t'), manifest, mode: 'launch' }))).not.toContain('net:[1]');
+    expect(JSON.stringify(measure(cleanSnapshot(), { agentId: 'shopper', manifestSha256: sha256('t'), manifest, mode: 'launch', earlier: [] }))).not.toContain('net:[1]');
   });
 });
 

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { AriClient } from '../../client/index.js';
+import { Launches } from '../../daemon/launch/launches.js';
 import { openDoor } from '../../daemon/door/door.js';
 import { statusView } from '../../src/agentapi.js';
 import { stringify } from '../../src/base/shape.js';
@@ -19,7 +20,7 @@ async function askAnew(socket: string): Promise<void> {
 export const run = (): Promise<Row[]> => inFolder(async (dir) => {
   const [socket, bareSocket] = [join(dir, 'run', 'agent.sock'), join(dir, 'bare.sock')];
   const { api } = recordingApi();
-  const door = await openDoor({ socket, agents: [], api, limits: { bodyBytes: 4096, paymentsPerMinute: 600 }, log: silentLog });
+  const door = await openDoor({ socket, agents: [], launches: new Launches(), api, limits: { bodyBytes: 4096, paymentsPerMinute: 600 }, log: silentLog });
   const answer = stringify(statusView, api.status());
   const bare = createServer((_, response) => { response.setHeader('content-type', 'application/json').end(answer); });
   await new Promise<void>((done) => bare.listen(bareSocket, done));

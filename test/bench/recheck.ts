@@ -77,7 +77,7 @@ async function rowsOf(dir: string, files: number): Promise<Row[]> {
     const mapped = await mappingsOf(peer.pid);
     const value: AgentManifest = { ...MANIFEST, files: await hashTree(root), interpreters: mapped.filter(({ path }) => path === PYTHON), mappings: mapped, launch: { entry: 'agent.py', runtime: 'python', allowAnonymousCode: false } };
     const agent: Agent = { id: value.agent.id, manifest: verifiedManifest(value), root, uid: null };
-    const look = async (senses: Senses): Promise<unknown> => measure(await senses.look(peer, agent), { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: value, mode: 'attach' });
+    const look = async (senses: Senses): Promise<unknown> => measure(await senses.look(peer, agent), { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: value, mode: 'attach', earlier: [] });
     const kept = new Senses(new FileHashes(later));
     const again: number[] = [], naive: number[] = [];
     for (let round = -2; round < ROUNDS; round++) {

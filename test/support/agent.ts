@@ -14,7 +14,7 @@ export const claimsFor = (manifest: Verified<AgentManifest>, agentId = manifest.
   v: 'ari-agent-1', agentId, manifestSha256: manifest.sha256, mode: 'attach',
   exe: { path: '/usr/bin/node', sha256: manifest.value.interpreters[0]!.sha256, replaced: false },
   tree: { files: manifest.value.files.length, sha256: treeHash(manifest.value.files), drift: [], changedSinceStart: [] },
-  mappings: [], injection: { tracerPid: 0, anonymousCode: 0, inspector: false, patchedPages: 0, riskyEnv: [] },
+  mappings: [], injection: { tracerPid: 0, anonymousCode: 0, inspector: false, patchedPages: 0, riskyEnv: [], earlier: [] },
   process: { uid: 1000, gid: 1000, startTicks: '1', noNewPrivs: false, seccomp: 0, capEff: '0'.repeat(16), capBnd: '0'.repeat(16), unit: null, cgroup: sha256('cgroup'), namespaces: sha256('namespaces'), envNames: [] },
   kernel: { tainted: 0, lockdown: 'integrity', ptraceScope: 2, signedModules: true },
 });

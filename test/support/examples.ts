@@ -93,7 +93,7 @@ export const closedToken = closeMandate({ mandateToken, closed: closedPayment, a
 export const claims: AgentClaims = {
   v: 'ari-agent-1', agentId: 'example.shopper', manifestSha256, mode: 'attach', exe: { path: '/usr/bin/node', sha256: digestOf('node'), replaced: false },
   tree: { files: 2, sha256: digestOf('tree'), drift: [{ path: 'prompt.md', kind: 'changed', sha256: digestOf('other prompt') }], changedSinceStart: ['lib/tool.js'] },
-  mappings: [{ path: '/lib/libc.so.6', sha256: digestOf('libc'), deleted: false }], injection: { tracerPid: 0, anonymousCode: 3, inspector: false, patchedPages: 0, riskyEnv: ['NODE_OPTIONS'] },
+  mappings: [{ path: '/lib/libc.so.6', sha256: digestOf('libc'), deleted: false }], injection: { tracerPid: 0, anonymousCode: 3, inspector: false, patchedPages: 0, riskyEnv: ['NODE_OPTIONS'], earlier: ['agent.inspector'] },
   process: { uid: 1000, gid: 1000, startTicks: '123456', noNewPrivs: true, seccomp: 2, capEff: hex(8, '00'), capBnd: hex(8, '00'), unit: 'shopper.service', cgroup: digestOf('cgroup'), namespaces: digestOf('namespaces'), envNames: ['HOME', 'NODE_OPTIONS'] },
   kernel: { tainted: 0, lockdown: 'integrity', ptraceScope: 1, signedModules: null },
 };

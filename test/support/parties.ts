@@ -73,7 +73,7 @@ export const closedOf = ({ payee, amount, order, carrierId }: Intent, paymentSha
 });
 export const claimsOf = (manifest: AgentManifest, manifestSha256: string): AgentClaims => ({
   v: 'ari-agent-1', agentId: manifest.agent.id, manifestSha256, mode: 'attach', exe: { path: '/usr/bin/node', sha256: hash('node'), replaced: false },
-  tree: { files: 1, sha256: treeHash(manifestFiles(manifest)), drift: [], changedSinceStart: [] }, mappings: [], injection: { tracerPid: 0, anonymousCode: 3, inspector: false, patchedPages: 0, riskyEnv: [] },
+  tree: { files: 1, sha256: treeHash(manifestFiles(manifest)), drift: [], changedSinceStart: [] }, mappings: [], injection: { tracerPid: 0, anonymousCode: 3, inspector: false, patchedPages: 0, riskyEnv: [], earlier: [] },
   process: { uid: 1000, gid: 1000, startTicks: '1', noNewPrivs: true, seccomp: 0, capEff: '0000000000000000', capBnd: '0000000000000000', unit: null, cgroup: hash('cgroup'), namespaces: hash('ns'), envNames: [] },
   kernel: { tainted: 0, lockdown: 'integrity', ptraceScope: 2, signedModules: true },
 });

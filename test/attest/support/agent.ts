@@ -26,4 +26,4 @@ export const cleanSnapshot = ({ files = FILES, touched = [], ...change }: Change
   ...change,
 });
 
-export const claimsOf = (snapshot: Snapshot, against = manifest): AgentClaims => measure(snapshot, { agentId: 'shopper', manifestSha256: sha256('token'), manifest: against, mode: 'attach' });
+export const claimsOf = (snapshot: Snapshot, against = manifest, earlier: readonly string[] = []): AgentClaims => measure(snapshot, { agentId: 'shopper', manifestSha256: sha256('token'), manifest: against, mode: 'attach', earlier });

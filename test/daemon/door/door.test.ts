@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Door, openDoor } from '../../../daemon/door/door.js';
+import { Launches } from '../../../daemon/launch/launches.js';
 import type { Agent } from '../../../daemon/ports.js';
 import { sense } from '../../../daemon/sense/sense.js';
 import { agentIn, NODE, Program, PYTHON, removeDir, tempDir, writeTree } from '../support/agents.js';
@@ -34,7 +35,7 @@ describe('the door', () => {
   beforeEach(async () => {
     const recording = recordingApi();
     asked = recording.asked;
-    door = await openDoor({ socket, agents: [agent], api: recording.api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
+    door = await openDoor({ socket, agents: [agent], launches: new Launches(), api: recording.api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
   });
   afterEach(async () => {
     await Promise.all(programs.splice(0).map((program) => program.end()));
@@ -114,7 +115,7 @@ describe('the door', () => {
       await sense(peer, agent);
     });
     await door.close();
-    door = await openDoor({ socket, agents: [agent], api: recording.api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
+    door = await openDoor({ socket, agents: [agent], launches: new Launches(), api: recording.api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
     const program = await start();
     program.say(PAY);
     await expect.poll(() => recording.begun).toBe(1);
@@ -204,21 +205,21 @@ describe('the door', () => {
   });
 
   it('takes the place of a killed predecessor, and never that of a living one', async () => {
-    await expect(openDoor({ socket, agents: [], api: recordingApi().api, limits: { bodyBytes: 1, paymentsPerMinute: 1 }, log: silentLog })).rejects.toMatchObject({ code: 'config.invalid' });
+    await expect(openDoor({ socket, agents: [], launches: new Launches(), api: recordingApi().api, limits: { bodyBytes: 1, paymentsPerMinute: 1 }, log: silentLog })).rejects.toMatchObject({ code: 'config.invalid' });
     await door.close();
     expect(existsSync(socket)).toBe(false);
     const killed = new Program(NODE, ['-e', `require('net').createServer().listen(${JSON.stringify(socket)}, () => console.log('listening'))`]);
     await killed.line();
     await killed.end();
     expect(existsSync(socket)).toBe(true);
-    door = await openDoor({ socket, agents: [agent], api: recordingApi().api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
+    door = await openDoor({ socket, agents: [agent], launches: new Launches(), api: recordingApi().api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
     expect(await (await start()).ask(PAY)).toMatch(/^200/);
   });
 
   it('never removes what is no socket', async () => {
     const file = join(dir, 'precious');
     writeFileSync(file, 'x');
-    await expect(openDoor({ socket: file, agents: [], api: recordingApi().api, limits: { bodyBytes: 1, paymentsPerMinute: 1 }, log: silentLog })).rejects.toMatchObject({ code: 'config.invalid' });
+    await expect(openDoor({ socket: file, agents: [], launches: new Launches(), api: recordingApi().api, limits: { bodyBytes: 1, paymentsPerMinute: 1 }, log: silentLog })).rejects.toMatchObject({ code: 'config.invalid' });
     expect(existsSync(file)).toBe(true);
   });
 });

@@ -27,6 +27,8 @@ print('done', flush=True)
 sys.stdin.read()
 `;
 
+const nobody = (): never => { throw new Error('no agent is asked for'); };
+
 describe('a connection', () => {
   let dir: string;
   let listener: Listener;
@@ -48,7 +50,7 @@ describe('a connection', () => {
     const program = new Program(PYTHON, ['-c', HANDS_ON, listener.path]);
     programs.push(program);
     const { socket, peer } = await listener.next();
-    const { stream } = new Caller(socket, peer, []);
+    const { stream } = new Caller(socket, peer, nobody);
     stream.resume();
     const [error] = await once(stream, 'error') as [{ code: string }];
     expect(error.code).toBe('peer.other_speaker');
@@ -57,7 +59,7 @@ describe('a connection', () => {
   it('brings every byte in order, whatever its pieces', async () => {
     const client = connect({ path: listener.path });
     const { socket, peer } = await listener.next();
-    const { stream } = new Caller(socket, peer, []);
+    const { stream } = new Caller(socket, peer, nobody);
     const sent = Buffer.alloc(1_000_000, 'abcdefg');
     client.end(sent);
     expect((await buffer(stream)).equals(sent)).toBe(true);
@@ -67,7 +69,7 @@ describe('a connection', () => {
   it('ends when the request does not arrive in time, byte by byte as well', async () => {
     const client = connect({ path: listener.path }).on('error', () => undefined);
     const { socket, peer } = await listener.next();
-    const { stream } = new Caller(socket, peer, [], times);
+    const { stream } = new Caller(socket, peer, nobody, times);
     stream.resume();
     const dribble = setInterval(() => client.write('x'), 20);
     const [error] = await once(stream, 'error') as [{ code: string }];
@@ -79,7 +81,7 @@ describe('a connection', () => {
   it('releases its peer when it ends, and not before the work on it is done', async () => {
     const client = connect({ path: listener.path });
     const { socket, peer } = await listener.next();
-    const caller = new Caller(socket, peer, []);
+    const caller = new Caller(socket, peer, nobody);
     let done = (): void => undefined;
     const work = caller.during(() => new Promise<void>((resolve) => { done = resolve; }));
     caller.stream.destroy();
@@ -94,7 +96,7 @@ describe('a connection', () => {
   it('is not held open by work that does not end', async () => {
     const client = connect({ path: listener.path }).on('error', () => undefined);
     const { socket, peer } = await listener.next();
-    const caller = new Caller(socket, peer, [], times);
+    const caller = new Caller(socket, peer, nobody, times);
     void caller.during(() => new Promise(() => undefined));
     await caller.finish();
     expect(caller.stream.destroyed).toBe(true);

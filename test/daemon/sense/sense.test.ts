@@ -53,7 +53,7 @@ const startNode = (options: string[] = [], env: NodeJS.ProcessEnv = {}): ReturnT
 const startPython = (env: NodeJS.ProcessEnv = {}, command = PYTHON): ReturnType<typeof start> => start(command, [join(dir, 'python/agent.py'), listener.path], env);
 
 async function claimsOf(peer: Peer, agent: Agent): Promise<AgentClaims> {
-  return measure(await sense(peer, agent), { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: agent.manifest.value, mode: 'attach' });
+  return measure(await sense(peer, agent), { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: agent.manifest.value, mode: 'attach', earlier: [] });
 }
 /** Those that weigh: what is noted of this machine is not the agent's. */
 const judged = (claims: AgentClaims, agent: Agent): Finding[] => compareWithManifest(claims, agent.manifest.value).filter(weighs);
