@@ -12,6 +12,7 @@ import { loadPublic } from '../keys.js';
 import { show } from '../output.js';
 import { untilStopped } from '../until.js';
 import { adminApi, apiOption, tokenOption } from './options.js';
+import { tls } from './verifier-tls.js';
 
 const configOption = (): Option => new Option('-c, --config <FILE>', 'configuration').default(process.env['ARI_CONFIG'] ?? '/etc/ari/verifier.toml');
 
@@ -95,6 +96,7 @@ export const verifier = (ari: Command): void => {
       const { before, after } = rotateKey(loadConfig(options.config).keys.dir, role);
       show({ role, before, after }, options, () => `${role}: ${before} -> ${after}\nnext: restart ari verifier serve`);
     });
+  tls(group);
   group.command('publisher <NAME>')
     .summary('trust the manifests of a publisher')
     .description("Enters a publisher's public key into the publishers file of the configuration. Restart the verifier after it.")

@@ -1,60 +1,71 @@
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
-import { chmodSync } from 'node:fs';
-import { once } from 'node:events';
-import { request } from 'node:https';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
-import * as x509 from '@peculiar/x509';
+import { createSecureContext } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
-import { LINK_PATH, LINK_PROTOCOL } from '../../src/link.js';
-import { startVerifier } from '../../verifier/main.js';
-import { codeOf } from '../support/fault.js';
-import { TestService } from './support/service.js';
+import { ARI } from '../../cli/demo/processes.js';
+import { apiOf } from '../../cli/http.js';
+import { verifierToml } from '../../cli/commands/verifier.js';
+import { connectLink } from '../../daemon/link/socket.js';
+import { initVerifier } from '../../verifier/init.js';
+import { loadConfig } from '../../verifier/config.js';
+import { type RunningVerifier, startVerifier } from '../../verifier/main.js';
 
-let service: TestService;
-let ca: string;
-
-async function selfSigned(): Promise<{ cert: string; key: string }> {
-  x509.cryptoProvider.set(webcrypto as never);
-  const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
-  const cert = await x509.X509CertificateGenerator.createSelfSigned({
-    keys: keys as never, name: 'CN=localhost', signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' }, notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000),
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
-  });
-  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-  return { cert: cert.toString('pem'), key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n` };
-}
+const dir = mkdtempSync(join(tmpdir(), 'ari-tls-'));
+const config = join(dir, 'verifier.toml');
+let running: RunningVerifier;
+let authority: string;
 
 beforeAll(async () => {
-  const { cert, key } = await selfSigned();
-  ca = cert;
-  service = await new TestService({ files: { 'cert.pem': cert, 'key.pem': key }, toml: '\n[tls]\ncert_file = "cert.pem"\nkey_file = "key.pem"\n' }).start();
+  writeFileSync(config, verifierToml({ issuer: 'https://127.0.0.1:1', listen: '127.0.0.1:0' }));
+  writeFileSync(join(dir, 'password'), 'open sesame\n');
+  execFileSync(process.execPath, [ARI, 'verifier', 'tls', '-c', config, '--host', '127.0.0.1', '--host', 'verifier.example', '--p12', join(dir, 'trust.p12'), '--p12-password-file', join(dir, 'password')]);
+  authority = readFileSync(join(dir, 'tls', 'ca.pem'), 'utf8');
+  initVerifier(loadConfig(config));
+  running = await startVerifier(loadConfig(config), { logger: pino({ level: 'silent' }) });
+}, 60_000);
+afterAll(async () => {
+  await running.close();
+  rmSync(dir, { recursive: true, force: true });
 });
-afterAll(() => service.stop());
 
-describe('a verifier with a certificate', () => {
-  it('serves API and link over TLS 1.3', async () => {
-    const [answer] = await once(request(new URL('/healthz', service.running.url), { ca }).end(), 'response');
-    expect(answer.statusCode).toBe(200);
-    expect(answer.socket.getProtocol()).toBe('TLSv1.3');
-    answer.resume();
-    const socket = new WebSocket(new URL(LINK_PATH, service.running.url.replace('https', 'wss')), LINK_PROTOCOL, { ca });
-    await once(socket, 'open');
-    socket.terminate();
+describe('a verifier with an authority of its own', () => {
+  it('serves over TLS to those who have the authority, the API and the link', async () => {
+    expect(running.url).toMatch(/^https:/);
+    expect(await apiOf({ url: running.url, ca: authority }).get('/healthz')).toMatchObject({ status: 'ok' });
+    const socket = await connectLink(running.url.replace('https', 'wss'), authority, () => undefined);
+    socket.close();
+    await socket.closed;
   });
 
-  it('speaks no older TLS', async () => {
-    const socket = connect({ port: Number(new URL(service.running.url).port), host: '127.0.0.1', ca, maxVersion: 'TLSv1.2' });
-    const [error] = await once(socket, 'error');
-    expect(String(error.code)).toMatch(/PROTOCOL|ALERT/);
+  it('is nobody to those who have not', async () => {
+    await expect(apiOf({ url: running.url }).get('/healthz')).rejects.toMatchObject({ code: 'link.offline' });
+    await expect(connectLink(running.url.replace('https', 'wss'), undefined, () => undefined)).rejects.toMatchObject({ code: 'link.offline' });
   });
 
-  it('does not start with a key that others may read', async () => {
-    chmodSync(join(service.dir, 'key.pem'), 0o644);
-    const failed = await startVerifier(service.config).then(() => null, (error: unknown) => error);
-    chmodSync(join(service.dir, 'key.pem'), 0o600);
-    expect(codeOf(() => { throw failed; })).toBe('config.unreadable');
+  it('has an authority that signs certificates only, and a certificate for the hosts named only', () => {
+    const [ca, leaf] = [new X509Certificate(authority), new X509Certificate(readFileSync(join(dir, 'tls', 'cert.pem')))];
+    expect([ca.ca, leaf.ca, leaf.verify(ca.publicKey), leaf.checkHost('verifier.example'), leaf.checkIP('127.0.0.1'), leaf.checkHost('other.example')]).toEqual([true, false, true, 'verifier.example', '127.0.0.1', undefined]);
+  });
+
+  it('keeps its keys to itself', () => {
+    for (const file of ['ca.key', 'key.pem']) expect(statSync(join(dir, 'tls', file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('gives terminal makers the authority in a PKCS#12 container that opens with its password only', () => {
+    const pfx = readFileSync(join(dir, 'trust.p12'));
+    expect(() => createSecureContext({ pfx, passphrase: 'wrong' })).toThrow();
+    const { status, stdout } = spawnSync('openssl', ['pkcs12', '-in', join(dir, 'trust.p12'), '-passin', 'pass:open sesame', '-nokeys'], { encoding: 'utf8' });
+    if (status !== null) expect(stdout).toContain(new X509Certificate(authority).toString().split('\n')[1]);
+  });
+
+  it('renews the certificate under the same authority, and leaves the configuration as it is', () => {
+    const before = readFileSync(config, 'utf8');
+    execFileSync(process.execPath, [ARI, 'verifier', 'tls', '-c', config, '--host', '127.0.0.1']);
+    expect(readFileSync(join(dir, 'tls', 'ca.pem'), 'utf8')).toBe(authority);
+    expect(readFileSync(config, 'utf8')).toBe(before);
   });
 });
