@@ -36,7 +36,7 @@ export async function issue({ subject, issuer, extensions = ek(), from = NOW - D
 
 export const certificate = async (draft: Draft): Promise<Certificate> => readCertificate(await issue(draft));
 export const pin = (der: Buffer, { simulated = false, uses = ['ek'] as AnchorUse[] } = {}): PinnedRoot => ({ certificate: readCertificate(der), simulated, uses });
-export const pemOf = (der: Buffer, what = 'CERTIFICATE'): string => `-----BEGIN ${what}-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END ${what}-----\n`;
+export const pemOf = (der: Buffer, what = 'CERTIFICATE'): string => `-----BEGIN ${what}-----\n${der.toString('base64').match(/.{1,64}/g)?.join('\n') ?? ''}\n-----END ${what}-----\n`;
 
 /** A revocation list over the given serial numbers (hex). */
 export async function revocationList({ issuer, serials: revoked, from = NOW - DAY, to = NOW + DAY, extensions = [] }: { issuer: Party; serials: string[]; from?: number; to?: number | null; extensions?: x509.Extension[] }): Promise<Buffer> {
