@@ -36,7 +36,7 @@ describe.skipIf(!present)(`OpenSSL${present ? '' : ' (skipped: it is not install
         leaf: await issue({ subject: leaf, issuer: rarely() ? a : b, extensions: rarely() ? [unknownCritical] : [], ...life() }),
       };
       const ours = findPath({ leaf: readCertificate(ders.leaf), intermediates: [readCertificate(ders.a), readCertificate(ders.b)], anchors: [pin(ders.root)], nowS: NOW, purpose: null, tolerated: new Set() });
-      const { status, stderr } = spawnSync('openssl', ['verify', '-attime', String(NOW), '-CAfile', file('root.pem', ders.root), '-untrusted', file('chain.pem', ders.a, ders.b), file('leaf.pem', ders.leaf)]);
+      const { status, stderr } = spawnSync('openssl', ['verify', '-attime', String(NOW), '-CAfile', file('root.pem', ders.root), '-untrusted', file('chain.pem', ders.a, ders.b), file('leaf.pem', ders.leaf)], { encoding: 'utf8' });
       if (ours.ok) expect(status, `chain ${i}: ${stderr}`).toBe(0);
       if (ours.ok) seen.both += 1;
       else if (status === 0) seen.openssl.push(ours.finding.code);
