@@ -1,6 +1,6 @@
 /** Types of boot events: TCG PC Client Platform Firmware Profile, section 10.4.1. A type is never covered by a digest: it is a hint, not a fact. */
 export const EV = {
-  prebootCert: 0x0, postCode: 0x1, noAction: 0x3, separator: 0x4, action: 0x5, eventTag: 0x6, scrtmContents: 0x7, scrtmVersion: 0x8, cpuMicrocode: 0x9,
+  prebootCert: 0x0, postCode: 0x1, noAction: 0x3, separator: 0x4, action: 0x5, eventTag: 0x6, sCrtmContents: 0x7, sCrtmVersion: 0x8, cpuMicrocode: 0x9,
   platformConfigFlags: 0xa, tableOfDevices: 0xb, compactHash: 0xc, ipl: 0xd, iplPartitionData: 0xe, nonhostCode: 0xf, nonhostConfig: 0x10, nonhostInfo: 0x11,
   omitBootDeviceEvents: 0x12, postCode2: 0x13,
   efiVariableDriverConfig: 0x80000001, efiVariableBoot: 0x80000002, efiBootServicesApplication: 0x80000003, efiBootServicesDriver: 0x80000004,

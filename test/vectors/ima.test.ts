@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
-import { type ImaEntry, digestOf, formatOf, isHonest, parseIma, pathOf, replayIma } from '../../attest/ima/index.js';
+import { compare, parseBootLog } from '../../attest/boot/index.js';
+import { type ImaEntry, coverage, digestOf, formatOf, imaStart, isHonest, parseIma, pathOf, replayIma } from '../../attest/ima/index.js';
 import { codeOf } from '../support/fault.js';
-import { type Vector, read, runVectors, skip, vectorsOf } from './run.js';
+import { type Vector, read, readJson, runVectors, skip, vectorsOf } from './run.js';
 
 interface Row { digest: string; name: string; templateHash: string }
 interface Expected {
@@ -21,6 +22,7 @@ function rowOf({ fields, logged }: ImaEntry): Row {
 function check(vector: Vector<Expected>): void {
   const { expected, file } = vector;
   if (expected.expect === 'reject') return expect(codeOf(() => parseIma('ima-ascii', read(file)))).toBe('ima.malformed');
+  if (file.endsWith('h12ssl_pcrs.json')) return machine(file);
   if (file.endsWith('ascii_measurements')) return ascii(vector);
   if (expected.is !== undefined) return skip(`no list: ${expected.is}`);
   const bytes = read(file);
@@ -50,6 +52,21 @@ function ascii({ file, expected }: Vector<Expected>): void {
   const twin = parseIma('ima-binary', read(file.replace('ascii', 'binary')));
   expect(entries.length).toBe(expected.entries);
   expect(entries.slice(0, twin.length).map(({ data }) => data.toString('hex'))).toEqual(twin.map(({ data }) => data.toString('hex')));
+}
+
+/** A real machine whole: its boot log gives PCRs 0 to 9 and 14, its IMA list runs one entry ahead of PCR 10. Both forms of the list say the same. */
+function machine(file: string): void {
+  const pcrs = readJson<Record<'sha1' | 'sha256', Record<string, string>>>(file);
+  const beside = (name: string): Buffer => read(file.replace('derived/h12ssl_pcrs.json', `apisrv/test/h12ssl.${name}`));
+  for (const bank of ['sha1', 'sha256'] as const) {
+    const values = new Map(Object.entries(pcrs[bank]).map(([pcr, value]) => [Number(pcr), Buffer.from(value, 'hex')]));
+    const verdicts = compare(parseBootLog(beside('bios_measurements')), bank, values);
+    expect(verdicts.filter(({ standing }) => standing === 'replayed').map(({ pcr }) => pcr)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14]);
+    expect(verdicts.filter(({ standing }) => standing === 'other').map(({ pcr }) => pcr)).toEqual([10]);
+  }
+  for (const [format, name] of [['ima-binary', 'binary_measurements'], ['ima-ascii', 'ascii_measurements']] as const) {
+    expect(coverage(parseIma(format, beside(name)), 'sha1', imaStart('sha1'), Buffer.from(pcrs.sha1['10']!, 'hex'))).toMatchObject({ how: 'own', head: { n: 2364 } });
+  }
 }
 
 const NO_SHA1 = 'TPM 2.0 Part 3 section 22.2, TPM2_PCR_Extend: a digest has the size of its bank. The 32 bytes of this list cannot be extended into SHA-1; the template data can, hashed';
