@@ -11,6 +11,7 @@ import { type Bundle, EDGES, type Edge, bundle } from '../src/objects/bundle.js'
 import type { Intent } from '../src/objects/intent.js';
 import type { Trust } from '../src/objects/trust.js';
 import { Unopened, brokenBy } from './bundle/claim.js';
+import { type Section, explain, explainBroken } from './bundle/explain.js';
 import { type Facts, factsOf } from './bundle/facts.js';
 import { HOME, MAY_LACK, TABLE } from './bundle/table.js';
 
@@ -29,17 +30,31 @@ const MAX_BYTES = 33_554_432;
  * Verifies the text of a `*.ari.json` file. Mandate and carrier are judged at the time of the decision's leaf, or at `nowMs`.
  * @throws Fault intake.* when the text is no JSON object at all, so that there is nothing to name
  */
-export function verifyBundle(text: string | Uint8Array, trust: Trust, { nowMs }: { nowMs?: number } = {}): BundleReport {
+export const verifyBundle = (text: string | Uint8Array, trust: Trust, options: { nowMs?: number } = {}): BundleReport => examine(text, trust, options).report;
+
+/**
+ * The same in plain words: who authorised what, what was proven and decided, who answers for it; of a bundle that does not verify, only what does not hold.
+ * @throws Fault intake.* as {@link verifyBundle}
+ */
+export function explainBundle(text: string | Uint8Array, trust: Trust, options: { nowMs?: number } = {}): { readonly report: BundleReport; readonly sections: readonly Section[] } {
+  const { report, facts } = examine(text, trust, options);
+  if (report.ok && facts !== null) return { report, sections: explain(facts) };
+  const { edge, what } = report.edges.find((one) => one.edge === report.firstBroken) ?? { edge: EDGES[0], what: null };
+  return { report, sections: explainBroken({ edge, what: what ?? 'it does not', holding: report.edges.filter(({ ok }) => ok).length, of: report.edges.length }) };
+}
+
+/** `facts`: null when the bundle cannot be read. */
+function examine(text: string | Uint8Array, trust: Trust, { nowMs }: { nowMs?: number }): { report: BundleReport; facts: Facts | null } {
   const wire = parseJson(text, { bytes: MAX_BYTES });
   const read = readBundle(wire);
-  if ('edge' in read) return unreadable(read);
+  if ('edge' in read) return { report: unreadable(read), facts: null };
   const facts = factsOf(read.bundle, trust, nowMs);
   const excused = excuses(facts);
   const judged = EDGES.map((edge) => judge(edge, facts, excused));
   const broken = judged.filter(({ ok }) => !ok);
   const firstBroken = (broken.find(({ checked }) => checked) ?? broken[0])?.edge ?? null;
   const edges = judged.map(({ edge, ok, what }) => ({ edge, ok, what }));
-  return { ok: firstBroken === null, edges, firstBroken, verdict: firstBroken === null ? verdictOf(facts) : null };
+  return { report: { ok: firstBroken === null, edges, firstBroken, verdict: firstBroken === null ? verdictOf(facts) : null }, facts };
 }
 
 interface Unreadable { edge: Edge; what: string }
