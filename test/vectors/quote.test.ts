@@ -8,7 +8,7 @@ const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 
 interface Normalised {
   attest: string; signature: { format: string; hex: string }; ak: { tpmtPublic: string | null; spkiPem: string | null; certDer: string | null }; nonce: string | null; pcrs: PcrTable | null;
-  mutations: { field: string; op: string; offset: number; mask: number; expect: string }[];
+  mutations: { field: string; op: string; offset?: number; mask?: number; expect: string }[];
 }
 interface Expected { is?: string; type?: string; extraData?: string; overall?: string; clock?: number; resetCount?: number; restartCount?: number; qualifiedSigner?: string; pcrDigest?: string }
 

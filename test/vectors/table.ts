@@ -37,5 +37,5 @@ function reasonsOf(outcomes: readonly Outcome[]): string[] {
     const key = `${outcome.padEnd(8)}  ${category}: ${why}`;
     groups.set(key, [...(groups.get(key) ?? []), id]);
   }
-  return groups.size === 0 ? [] : ['', ...[...groups].sort().map(([key, ids]) => `${key}  [${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ` and ${ids.length - 3} more` : ''}]`)];
+  return groups.size === 0 ? [] : ['', ...[...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, ids]) => `${key}  [${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ` and ${ids.length - 3} more` : ''}]`)];
 }
