@@ -74,3 +74,11 @@ describe.skipIf(VECTORS === null)('certificates of real TPMs, below the shipped 
     expect([attestation(leaf), endorsement(leaf)?.code, leadsTo(leaf, '2026-08-01', [...intermediates, ...pool])]).toEqual([null, 'cert.purpose', 'cert.unchained']);
   });
 });
+
+const CERTS = ['ek-rsa', 'ek-ecc', 'ek-p384'].map((id) => ({ id: `swtpm ${id}`, file: `swtpm/certs/${id}.der` }));
+runVectors('ek-cert', VECTORS === null ? [] : CERTS, ({ file }) => {
+  const [leaf] = readCertificateFile(read(file));
+  const [root, issuer] = ['root', 'issuer'].map((name) => readCertificateFile(read(`swtpm/certs/${name}-ca.pem`))[0]) as [Certificate, Certificate];
+  const judged = (intermediates: Certificate[]) => findPath({ leaf, intermediates, anchors: [{ certificate: root, simulated: true, uses: ['ek'] }], nowS: leaf.notBefore, purpose: tpmPurpose(leaf), tolerated: TPM_MAKERS });
+  expect([endorsement(leaf), judged([issuer]).ok, judged([]).ok]).toEqual([null, true, false]);
+});
