@@ -8,7 +8,7 @@
  * used is replaced by a new `nonces(platform)`.
  */
 import { z } from 'zod';
-import { type Of, b64u, count, hex, id, millis, name, publicJwk, record, sha256Text, text, token } from './base/shape.js';
+import { type Of, b64u, canonicalOf, count, hex, id, millis, name, publicJwk, record, sha256Text, text, token } from './base/shape.js';
 import { type Shape } from './base/shape.js';
 import { isCode, type Code } from './codes.js';
 import { NONCE_PURPOSES, PAYMENT_STATES, TIERS } from './names.js';
@@ -65,9 +65,13 @@ const VERIFIER_TYPES = ['nonces', 'enrol_challenge', 'welcome', 'policy', 'manda
 export type DeviceMessage = Extract<LinkMessage, { type: (typeof DEVICE_TYPES)[number] }>;
 export type VerifierMessage = Extract<LinkMessage, { type: (typeof VERIFIER_TYPES)[number] }>;
 
-const envelopes = (types: readonly LinkType[]) => z.discriminatedUnion('type', types.map((type) =>
-  z.strictObject({ v: z.literal(1), id: z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/), re: z.string().max(64).nullable(), type: z.literal(type), body: BODIES[type] })) as never);
+const ENVELOPES = Object.fromEntries((Object.keys(BODIES) as LinkType[]).map((type) =>
+  [type, z.strictObject({ v: z.literal(1), id: z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/), re: z.string().max(64).nullable(), type: z.literal(type), body: BODIES[type] })])) as unknown as Record<LinkType, z.ZodType>;
+const envelopes = (types: readonly LinkType[]) => z.discriminatedUnion('type', types.map((type) => ENVELOPES[type]) as never);
 
 /** What a device may send, and what a verifier may. */
 export const deviceMessage = envelopes(DEVICE_TYPES) as unknown as Shape<DeviceMessage>;
 export const verifierMessage = envelopes(VERIFIER_TYPES) as unknown as Shape<VerifierMessage>;
+
+/** A message as it travels. */
+export const messageText = (message: LinkMessage): string => canonicalOf(ENVELOPES[message.type], message);

@@ -6,9 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { fault, Fault, faultTold } from '../../src/base/fault.js';
 import { ulid } from '../../src/base/id.js';
-import { encode, parse, type Shape } from '../../src/base/shape.js';
-import { canonical } from '../../src/base/json.js';
-import { type DeviceMessage, type LinkBody, type LinkType, LINK_LIMITS, LINK_PATH, LINK_PROTOCOL, type VerifierMessage, deviceMessage, verifierMessage } from '../../src/link.js';
+import { parse, type Shape } from '../../src/base/shape.js';
+import { type DeviceMessage, type LinkBody, type LinkType, LINK_LIMITS, LINK_PATH, LINK_PROTOCOL, type VerifierMessage, messageText, verifierMessage } from '../../src/link.js';
 
 const CONNECT_MS = 10_000;
 const HEARTBEAT_MS = 20_000;
@@ -90,7 +89,7 @@ class Connection implements LinkSocket {
   send<T extends LinkType>(type: T, body: LinkBody<T>, re?: string): string {
     if (this.socket.readyState !== WebSocket.OPEN) throw this.reason;
     const id = ulid(Date.now(), randomBytes(10));
-    this.socket.send(canonical(encode(deviceMessage, { v: 1, id, re: re ?? null, type, body } as DeviceMessage)));
+    this.socket.send(messageText({ v: 1, id, re: re ?? null, type, body } as DeviceMessage));
     return id;
   }
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { fromB64u, type Sha256, sha256 } from './bytes.js';
-import { canonical, type Json, parseJson } from './json.js';
+import { type Json, parseJson } from './json.js';
 import { Fault } from './fault.js';
 import { canonicalOf, declareRecord, type Texts } from './writer.js';
 
@@ -55,8 +55,8 @@ export function decode<T>(shape: Shape<T>, wire: unknown, what = 'message'): T {
 
 /** Strict JSON text to value. */
 export const parse = <T>(shape: Shape<T>, text: string | Uint8Array, what?: string, limits: { bytes?: number } = {}): T => decode(shape, parseJson(text, limits), what);
-/** Value to canonical JSON text. */
-export const stringify = <T>(shape: Shape<T>, value: T): string => canonical(encode(shape, value));
+/** Value to canonical JSON text. What is signed goes through {@link encode}, which checks it once more. */
+export const stringify = <T>(shape: Shape<T>, value: T): string => canonicalOf(shape, value);
 /** SHA-256 over the canonical wire form: `X_sha256` of data. */
 export const hashOf = <T>(shape: Shape<T>, value: T): Sha256 => sha256(canonicalOf(shape, value));
 

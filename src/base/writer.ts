@@ -33,19 +33,23 @@ function writerOf(shape: z.ZodType): Write {
   return write;
 }
 
-/** Known are records and what is its own wire form; everything else, such as a union or a codec of one field, is encoded by zod. */
+/** Known are closed objects and what is its own wire form; everything else, such as a union or a codec of one field, is encoded by zod. */
 function derive(shape: z.ZodType): Write {
   const members = records.get(shape);
   if (members !== undefined) return recordWriter(members);
   const { def } = (shape as unknown as z.core.$ZodTypes)._zod;
   switch (def.type) {
+    case 'object': return def.catchall?._zod.def.type === 'never' ? recordWriter(Object.entries(def.shape).map(([name, field]) => [name, name, field as z.ZodType])) : encoded(shape);
     case 'string': case 'number': case 'boolean': case 'literal': case 'enum': return canonical;
     case 'array': return listWriter(writerOf(def.element as z.ZodType));
     case 'record': return dictionaryWriter(writerOf(def.valueType as z.ZodType));
     case 'nullable': return nullableWriter(writerOf(def.innerType as z.ZodType));
-    default: return (value) => canonical(z.encode(shape, value));
+    case 'optional': return writerOf(def.innerType as z.ZodType);
+    default: return encoded(shape);
   }
 }
+
+const encoded = (shape: z.ZodType): Write => (value) => canonical(z.encode(shape, value));
 
 const listWriter = (write: Write): Write => (values: readonly unknown[], texts) => `[${values.map((each) => write(each, texts)).join(',')}]`;
 const nullableWriter = (write: Write): Write => (value, texts) => (value === null ? 'null' : write(value, texts));

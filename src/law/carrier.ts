@@ -1,4 +1,5 @@
 /** The hard rules of the fund carrier, and what it still holds. Amounts are minor units of its currency. */
+import { Recent } from '../base/recent.js';
 import { finding } from '../base/fault.js';
 import { format } from '../money.js';
 import { type CarrierRules, type PayeeRule, rulesHash } from '../objects/carrier.js';
@@ -64,11 +65,20 @@ const HOW_MUCH = [
   rule('carrier.hours', ['carrier'], (facts) => (withinHours(facts.carrier.rules.hours, facts) ? null : deny(finding('carrier.hours')))),
 ];
 
+/** Making one costs as much as four signature checks. */
+const clocks = new Recent<Intl.DateTimeFormat>(64);
+/** @throws RangeError for an unknown time zone */
+function clockOf(timeZone: string): Intl.DateTimeFormat {
+  const clock = clocks.get(timeZone) ?? new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  clocks.set(timeZone, clock, 1);
+  return clock;
+}
+
 /** From `from` up to, not including, `to`; past midnight when `to` is the earlier. An unknown time zone has no hours. */
 function withinHours(hours: CarrierRules['hours'], { nowMs }: Facts): boolean {
   if (hours === null) return true;
   try {
-    const clock = new Intl.DateTimeFormat('en-GB', { timeZone: hours.tz, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(nowMs);
+    const clock = clockOf(hours.tz).format(nowMs);
     const after = clock >= hours.from;
     const before = clock < hours.to;
     return hours.from <= hours.to ? after && before : after || before;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { canonical } from '../../src/base/json.js';
 import { decode, encode } from '../../src/base/shape.js';
-import { type DeviceMessage, type VerifierMessage, deviceMessage, verifierMessage } from '../../src/link.js';
+import { type DeviceMessage, type LinkMessage, type VerifierMessage, deviceMessage, messageText, verifierMessage } from '../../src/link.js';
 import { codeOf } from '../support/fault.js';
 import { FROM_DEVICE, FROM_VERIFIER, LINK_SAMPLES } from './link.samples.js';
 
@@ -21,6 +22,10 @@ describe('the link', () => {
     ['another version', { v: 2 }], ['an unknown type', { type: 'pay' }], ['a body of another type', { type: 'platform' }], ['no body', { body: null }],
     ['an id that is no ULID', { id: 'x' }], ['an id in lower case', { id: '01jd0000000000000000000000' }], ['a type of the prototype', { type: 'constructor' }],
   ])('refuses %s', (_, change) => expect(codeOf(() => decode(deviceMessage, { ...hello, ...change }))).toBe('intake.malformed'));
+
+  it.each(LINK_SAMPLES)('writes $name as its shape does', ({ shape, value }) => {
+    expect(messageText(value as LinkMessage)).toBe(canonical(encode(shape, value)));
+  });
 
   it('gives a message its type', () => {
     const message: DeviceMessage | VerifierMessage = decode(deviceMessage, wire('link-device-settle_query'));

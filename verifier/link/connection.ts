@@ -6,9 +6,9 @@
 import { WebSocket } from 'ws';
 import { asFault, Fault, fault } from '../../src/base/fault.js';
 import { ulid } from '../../src/base/id.js';
-import { canonical, parseJson } from '../../src/base/json.js';
-import { decode, encode } from '../../src/base/shape.js';
-import { deviceMessage, type DeviceMessage, LINK_LIMITS, type LinkBody, verifierMessage, type VerifierMessage } from '../../src/link.js';
+import { parseJson } from '../../src/base/json.js';
+import { decode } from '../../src/base/shape.js';
+import { deviceMessage, type DeviceMessage, LINK_LIMITS, type LinkBody, messageText, type VerifierMessage } from '../../src/link.js';
 import type { Verifier } from '../context.js';
 import type { Enrolling } from '../enrol.js';
 import type { Reachable } from '../hub.js';
@@ -55,8 +55,7 @@ export class Connection implements Reachable {
   readonly send = <T extends VerifierMessage['type']>(type: T, body: LinkBody<T>, re: string | null = null): void => {
     if (this.socket.readyState !== WebSocket.OPEN) return;
     if (this.socket.bufferedAmount > this.limits.unsentBytes) return this.socket.terminate();
-    const message = { v: 1, id: ulid(this.v.now(), this.v.random(10)), re, type, body } as VerifierMessage;
-    this.socket.send(canonical(encode(verifierMessage, message)));
+    this.socket.send(messageText({ v: 1, id: ulid(this.v.now(), this.v.random(10)), re, type, body } as VerifierMessage));
   };
 
   refuse(error: unknown, re: string | null): void {
