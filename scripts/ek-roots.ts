@@ -1,6 +1,7 @@
 /**
  * Rebuilds `data/ek-roots/certificates.json` from public collections of TPM authorities:
  * `node --import tsx scripts/ek-roots.ts NAME@COMMIT@LICENCE=FOLDER...`, e.g. `keylime/keylime@4f2c1e0@Apache-2.0=../keylime`.
+ * Without a folder, a collection only says where a union that is in another one's folder took its certificates from.
  *
  * A root comes in by `pins.json` only: by its fingerprint, which a person compared with the vendor's word. An intermediate comes in by a valid path to
  * such a root. Prints what was added and what is gone, and fails when a pinned root is in no collection.
@@ -8,9 +9,8 @@
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Certificate, isIssuedBy } from '../attest/x509/certificate.js';
+import { type Certificate, isIssuedBy, readCertificate } from '../attest/x509/certificate.js';
 import { readCertificateFile } from '../attest/x509/input.js';
-import { readCertificate } from '../attest/x509/certificate.js';
 import { nameText } from '../attest/x509/name.js';
 import { TPM_MAKERS } from '../attest/x509/oddities.js';
 import { findPath } from '../attest/x509/path.js';
@@ -20,7 +20,7 @@ import { encode, parse } from '../src/base/shape.js';
 
 interface Pin { sha256: string; vendor: string; uses: ('ek' | 'ak')[]; name: string }
 interface Found { certificate: Certificate; sources: Set<string> }
-interface Collection { name: string; commit: string; licence: string; folder: string }
+interface Collection { name: string; commit: string; licence: string; folder: string | null }
 
 const FOLDER = fileURLToPath(new URL('../data/ek-roots/', import.meta.url));
 const OUT = join(FOLDER, 'certificates.json');
@@ -29,9 +29,9 @@ const WINDOWS_AIK = /^CN=[A-Z]{3}-[A-Z]+-(?:KEYID|NAMEID)-/i;
 const NOTE = 'Certificates of public authorities, as their issuers publish them; they are facts and remain the property of their issuers. The collections in which they were found are named with their licences.';
 
 function collectionOf(argument: string): Collection {
-  const [, name, commit, licence, folder] = /^([^@=]+)@([^@=]+)@([^=]+)=(.+)$/.exec(argument) ?? [];
-  if (name === undefined || commit === undefined || licence === undefined || folder === undefined) throw new Error(`${argument} is not NAME@COMMIT@LICENCE=FOLDER`);
-  return { name, commit, licence, folder };
+  const [, name, commit, licence, folder] = /^([^@=]+)@([^@=]+)@([^=]+)(?:=(.+))?$/.exec(argument) ?? [];
+  if (name === undefined || commit === undefined || licence === undefined) throw new Error(`${argument} is not NAME@COMMIT@LICENCE=FOLDER`);
+  return { name, commit, licence, folder: folder ?? null };
 }
 
 /** Certificates in a file of any kind: PEM, DER, or a JSON array of `{ der, sources? }`. What is none is skipped. */
@@ -50,10 +50,12 @@ function* certificatesIn(path: string): Generator<{ certificate: Certificate; so
 function gather(collections: readonly Collection[]): Map<string, Found> {
   const all = new Map<string, Found>();
   for (const { name, folder } of collections) {
+    if (folder === null) continue;
     for (const path of readdirSync(folder, { recursive: true }).map((each) => join(folder, String(each))).filter((each) => statSync(each).isFile() && statSync(each).size < 8e6)) {
       for (const { certificate, sources } of certificatesIn(path)) {
         const found = all.get(certificate.fingerprint) ?? { certificate, sources: new Set<string>() };
-        for (const source of sources.length > 0 ? sources : [`${name}:${relative(folder, path)}`]) found.sources.add(source);
+        const named = sources.filter((source) => collections.some((each) => source.startsWith(`${each.name}:`)));
+        for (const source of named.length > 0 ? named : [`${name}:${relative(folder, path)}`]) found.sources.add(source);
         all.set(certificate.fingerprint, found);
       }
     }

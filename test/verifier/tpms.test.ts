@@ -72,7 +72,10 @@ describe('the shipped set of authorities', () => {
   it('holds exactly the pinned roots, and says of each certificate where it was found', () => {
     const { roots } = readAuthoritySet(text, 'set');
     expect(roots.map(({ certificate }) => certificate.fingerprint).sort()).toEqual(pins.map(({ sha256 }) => sha256).sort());
-    expect((JSON.parse(text) as { certificates: { sources: string[] }[] }).certificates.every(({ sources }) => sources.length > 0)).toBe(true);
+    const set = JSON.parse(text) as { collections: { name: string; commit: string; licence: string }[]; certificates: { sources: string[] }[] };
+    const named = new Set(set.collections.map(({ name }) => name));
+    expect(set.certificates.filter(({ sources }) => sources.length === 0 || sources.some((source) => !named.has(source.split(':')[0]!)))).toEqual([]);
+    for (const { commit, licence } of set.collections) expect([commit, licence]).toEqual([expect.stringMatching(/^[0-9a-f]{40}$/), expect.stringMatching(/^(?:BSD|Apache)/)]);
   });
 
   it('is refused when a certificate is not the one of its fingerprint', () => {
