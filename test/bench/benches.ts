@@ -7,6 +7,7 @@ import * as files from './files.js';
 import * as footprint from './footprint.js';
 import * as growth from './growth.js';
 import type { Row } from './harness.js';
+import * as hostile from './hostile.js';
 import * as payment from './payment.js';
 import * as recheck from './recheck.js';
 import * as tpm from './tpm.js';
@@ -23,5 +24,6 @@ export const BENCHES: readonly Bench[] = [
   { name: 'door', title: 'The door', about: 'The process behind a connection is named by the kernel and looked at again for each request. Beside `node:http` on a unix socket with the same answer and client, all in one process.', run: door.run },
   { name: 'deposit', title: 'The deposit chain', about: 'Leaves through the real store, each queued in a durable transaction of its own, then proofs against the length of the log.', run: deposit.run },
   { name: 'growth', title: 'Growth', about: 'What history costs: log records of a device, earlier payments of a store.', run: growth.run },
+  { name: 'hostile', title: 'Hostile input', about: 'Logs, lists, quotes and certificates far beyond any honest size: bounded, and at most in proportion to their bytes. Before it, an honest machine\'s logs in a whole appraisal.', run: hostile.run },
   { name: 'footprint', title: 'Memory and start', about: 'Resident memory at rest, and the time from the start of the process.', run: footprint.run },
 ];
