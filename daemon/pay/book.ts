@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { type AgentEvent, type PaymentView, stageTimes } from '../../src/agentapi.js';
 import { fault } from '../../src/base/fault.js';
-import { type Of, count, decode, encode, id, millis, name, record, sha256Text, text, token } from '../../src/base/shape.js';
+import { type Of, type Shape, count, decode, id, millis, name, record, sha256Text, stringify, text, token } from '../../src/base/shape.js';
 import { isCode, type Code } from '../../src/codes.js';
 import { DECISIONS, PAYMENT_STATES, TIERS, type PaymentState } from '../../src/names.js';
 import { authorityState } from '../../src/objects/carrier.js';
@@ -22,7 +22,7 @@ const proof = record({ mandate: token(), closedMandate: token(), evidence: payme
 const ruling = record({ decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), device: token(), authority: authorityState, confirmation: token().nullable(), leaf: z.string(), proof: z.string() });
 const result = record({ execution: token().nullable(), receipt: token().nullable(), leaf: z.string().nullable(), proof: z.string().nullable() });
 
-const payment = record({
+const facts = {
   paymentId: id('pay'),
   agentId: name(),
   manifest: token(4_194_304),
@@ -40,8 +40,12 @@ const payment = record({
   proof: proof.nullable(),
   ruling: ruling.nullable(),
   result: result.nullable(),
-});
+};
+const payment = record(facts);
 export type Payment = Of<typeof payment>;
+/** A line of the journal: a payment's first has all of it, a later one what that step changed. */
+const step = record({ ...(Object.fromEntries(Object.entries(facts).map(([member, shape]) => [member, shape.optional()])) as unknown as typeof facts), paymentId: facts.paymentId }) as unknown as Shape<Step>;
+type Step = Pick<Payment, 'paymentId'> & Partial<Payment>;
 
 /** Retention of finished payments on the device; the verifier's log keeps them for ever. */
 export const KEEP_MS = 48 * 3_600_000;
@@ -68,18 +72,23 @@ export class Book {
     for (const p of known) this.keep(p);
   }
 
-  /** The payments of journal records, the latest record of each; those past their time are left out. */
+  /**
+   * The payments of journal records, each as its steps left it; those past their time are left out.
+   * @throws Fault intake.malformed for what is no step, or one of a payment whose first is missing
+   */
   static replay(records: unknown[], nowMs: number): Payment[] {
     const latest = new Map<string, Payment>();
     for (const line of records) {
-      const p = decode(payment, line, 'journal');
-      latest.set(p.paymentId, p);
+      const change = decode(step, line, 'journal');
+      const before = latest.get(change.paymentId) ?? decode(payment, line, 'journal');
+      latest.set(change.paymentId, Object.assign(before, change));
     }
     return [...latest.values()].filter((p) => isOpen(p.state) || nowMs - p.createdMs < KEEP_MS);
   }
 
-  static line(p: Payment): z.core.util.JSONType {
-    return encode(payment, p) as z.core.util.JSONType;
+  /** A payment's first line. */
+  static line(p: Payment): string {
+    return stringify(payment, p);
   }
 
   /** The payment of an agent's idempotency key. @throws Fault intake.idempotency_conflict when the key was used for another request */
@@ -98,11 +107,21 @@ export class Book {
     return this.payments.values();
   }
 
-  /** Writes a payment as it now stands: durable when it resolves; then its agent hears of it. */
-  async write(p: Payment, change: Partial<Payment> = {}): Promise<Payment> {
-    Object.assign(p, change);
+  /** Takes a new payment: durable when it resolves; then its agent hears of it. */
+  async open(p: Payment): Promise<Payment> {
     this.keep(p);
     await this.journal.append(Book.line(p));
+    return this.changed(p);
+  }
+
+  /** Takes a step of a payment: durable when it resolves; then its agent hears of it. */
+  async write(p: Payment, change: Partial<Payment>): Promise<Payment> {
+    Object.assign(p, change);
+    await this.journal.append(stringify(step, { ms: p.ms, ...change, paymentId: p.paymentId }));
+    return this.changed(p);
+  }
+
+  private changed(p: Payment): Payment {
     this.tell(p.agentId, { type: 'payment', body: viewOf(p) });
     for (const wake of this.waiting.get(p.paymentId) ?? []) wake();
     return p;

@@ -79,7 +79,7 @@ async function take({ agent, request, idempotencyKey }: Asked, held: Held | null
   const known = on.book.find(agent.id, idempotencyKey, requestSha256);
   if (known) return known;
   const nowMs = on.nowMs();
-  return on.book.write({
+  return on.book.open({
     paymentId: newId('pay', nowMs, on.random(10)), agentId: agent.id, manifest: agent.manifest.token, requestSha256,
     intent: intentOf(request, held?.carrier.value.jti ?? null, idempotencyKey, seconds(on), on.random(16)),
     createdMs: nowMs, state: 'received', decision: null, code: null, message: null, attempt: 0, confirmed: false, tier: null, ms: {}, proof: null, ruling: null, result: null,

@@ -11,6 +11,7 @@ import { DECISION } from '../../src/objects/decision.js';
 import { paymentHash } from '../../src/objects/intent.js';
 import { open, seal } from '../../src/objects/signed.js';
 import { decision, ids, intent, NOW, state } from '../support/examples.js';
+import { codeOf } from '../support/fault.js';
 import { keys, SIGNERS } from '../support/keys.js';
 
 const token = seal(DECISION, { ...decision, decision: 'permit', code: null, findings: [], paymentId: ids.payment, inputs: { ...decision.inputs, paymentSha256: paymentHash(intent), earSha256: null } }, SIGNERS.verifier);
@@ -57,4 +58,17 @@ it('a decision is taken in once: a second one of the same payment changes nothin
   await executed(payment, settled, on);
   await ruled(payment, { ...permitted, leaf: 'another' }, on);
   expect(payment).toMatchObject({ state: 'settled', ruling: { leaf: 'leaf' } });
+});
+
+it('is rebuilt from its journal: the first line of a payment and the steps after it', async () => {
+  const payment = await book.open({ ...proving, state: 'received', attempt: 0 });
+  await book.write(payment, { state: 'proving', attempt: 1 });
+  await ruled(payment, permitted, on);
+  await executed(payment, settled, on);
+  const { records, journal } = await openJournal(join(dir, 'j'));
+  await journal.close();
+  expect(records.map((record) => Object.keys(record as object).length > 10)).toEqual([true, false, false, false]);
+  expect(Book.replay(records, NOW * 1000)).toEqual([payment]);
+  expect(Book.replay(records.slice(0, 2), NOW * 1000)).toEqual([{ ...proving, state: 'proving' }]);
+  expect(codeOf(() => Book.replay(records.slice(1), NOW * 1000))).toBe('intake.malformed');
 });
