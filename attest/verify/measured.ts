@@ -1,6 +1,7 @@
 /**
  * What firmware, loaders and kernel measured, held against the quoted PCRs and the policy. The quote is authentic when this is asked; the logs are not, until
- * they give its values. Everything is judged and gathered: each thing that does not hold is a finding, and nothing that policy asks for passes by being absent.
+ * they give its values. Everything is judged and gathered: each thing that does not hold is a finding. A log that is absent proves nothing here, and is missed by
+ * {@link policyFindings} where policy asks for it.
  */
 import { fromB64u } from '../../src/base/bytes.js';
 import { type Finding, fault, finding } from '../../src/base/fault.js';
@@ -42,7 +43,7 @@ interface Booted { readonly broken: Finding[]; readonly differing: readonly Find
 /** `broken`: evidence that does not hold. `differing`: evidence that holds and is not as the reference says. */
 function judgeBoot(boot: PlatformEvidence['boot'], bank: PlatformEvidence['quote']['bank'], pcrs: Pcrs, policy: Policy): Booted {
   const differing = (log: BootLog | null): readonly Finding[] => (policy.bootReference === undefined ? [] : judge(log, bank, pcrs, policy.bootReference, 'enforce').wouldFail);
-  if (boot === null) return { broken: policy.requireBootLog ? [finding('boot.missing')] : [], differing: differing(null), secureBoot: null, sound: false };
+  if (boot === null) return { broken: [], differing: differing(null), secureBoot: null, sound: false };
   const read = untilRefused(() => parseBootLog(fromB64u(boot.data) ?? Buffer.alloc(0)));
   if (!read.ok) return { broken: [read.refusal], differing: differing(null), secureBoot: null, sound: false };
   const state = readBoot(read.value, bank, pcrs);
@@ -64,10 +65,7 @@ interface Files { readonly broken: Finding[]; readonly differing: readonly Findi
 function judgeFiles(ima: PlatformEvidence['ima'], bank: PlatformEvidence['quote']['bank'], pcrs: Pcrs, policy: Policy): Files {
   const asked = policy.requireIma || policy.ima !== undefined;
   const quoted = pcrs.get(IMA_PCR);
-  if (ima === null || quoted === undefined) {
-    const absent = ima === null ? finding('ima.missing') : finding('ima.replay', { what: 'it was not quoted' });
-    return { broken: asked ? [absent] : [], differing: [], sidecar: false };
-  }
+  if (ima === null || quoted === undefined) return { broken: ima !== null && asked ? [finding('ima.replay', { what: 'it was not quoted' })] : [], differing: [], sidecar: false };
   const judged = untilRefused(() => {
     if (ima.from !== 0) throw fault('ima.replay', { what: `the list begins at entry ${ima.from}` });
     const entries = parseIma(ima.format, fromB64u(ima.data) ?? Buffer.alloc(0));

@@ -106,7 +106,7 @@ const agentClaims = ({ mode }: AgentClaims): TrustVector => ({ 'instance-identit
 function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Proven, { evidenceSha256 }: EvidenceHashes): PaymentResult {
   const { evidence, device, policy } = input;
   const record = device.record.value;
-  const platform = submodule('platform', platformClaims(record), [...kept.findings, ...policyFindings(record, policy)]);
+  const platform = submodule('platform', platformClaims(record), [...kept.findings, ...policyFindings(record, policy, evidence.platform)]);
   const sidecar = submodule('sidecar', { 'instance-identity': 2, 'storage-opaque': 2 }, []);
   const agent = submodule('agent', agentClaims(evidence.payment.agent), agentFindings(input));
   return {

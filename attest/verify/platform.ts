@@ -81,12 +81,14 @@ function proveCounter(ak: EnrolledKey, { binding, counter }: PlatformEvidence, d
   return { value: readCounter(attest.attested, device.record.value.counterName, device.clock?.ctr ?? null), clock: attest.clockInfo.clock };
 }
 
-/** What policy asks and this device cannot show: each is a finding, none passes in silence. */
-export function policyFindings(record: DeviceRecord, policy: Policy): Finding[] {
+/** What policy asks and the evidence does not bring: each is a finding, none passes in silence. Asked of each payment too, for the policy may have changed since. */
+export function policyFindings(record: DeviceRecord, policy: Policy, { boot, ima }: PlatformEvidence): Finding[] {
   return [
     ...(record.ekRoot === null ? [finding('device.unchained')] : []),
     ...(record.simulated && !policy.allowSimulated ? [finding('decision.simulated')] : []),
     ...(record.registerName === null ? [finding('register.missing')] : []),
+    ...(policy.requireBootLog && boot === null ? [finding('boot.missing')] : []),
+    ...((policy.requireIma || policy.ima !== undefined) && ima === null ? [finding('ima.missing')] : []),
   ];
 }
 
@@ -102,7 +104,7 @@ function affirmed({ evidence, device, policy, connection }: PlatformInput, prove
   const measured = judgeMeasured(evidence, policy);
   const { resetCount, restartCount, clock } = proven.clockInfo;
   return {
-    ...submodule('platform', { ...platformClaims(record), ...measured.claims }, [...policyFindings(record, policy), ...measured.findings, ...missing]),
+    ...submodule('platform', { ...platformClaims(record), ...measured.claims }, [...policyFindings(record, policy, evidence), ...measured.findings, ...missing]),
     /* by data, never rounded up */
     ...subject(evidence, record), secureBoot: measured.secureBoot, authentic: true, tier: lower(TIERS, tierOf(record), measured.measuredSidecar ? 'T3' : 'T2'), firmware: proven.firmware, resetCount, restartCount, clock, ctr: proven.ctr,
   };

@@ -5,7 +5,7 @@ import type { PlatformEvidence } from '../../src/objects/evidence.js';
 import { learn, parseBootLog } from '../../attest/boot/index.js';
 import { extensionOf, parseIma } from '../../attest/ima/index.js';
 import type { PlatformAppraisal } from '../../attest/types.js';
-import { appraisePlatform } from '../../attest/verify/index.js';
+import { appraisePayment, appraisePlatform, keptOf } from '../../attest/verify/index.js';
 import { TEST_POLICY, TestDevice } from '../support/device.js';
 import { VERIFIER } from '../support/examples.js';
 import { GOOD_BOOT, type MadeEntry, type MadeEvent, agileLog, asciiList, binaryList, hashOf, pcrsOf, variable } from './support/logs.js';
@@ -114,6 +114,26 @@ describe('what is quoted, and not as policy wants it', () => {
     const { appraisal } = appraisePlatform({ evidence: partial, log: device.delta(), nonce: partial.binding.nonce, aud: VERIFIER, device: device.known(), policy: { ...POLICY, pcrs, stage: 'learn' }, connection: true });
     expect(appraisal).toMatchObject({ tier: 'T2', secureBoot: null });
     expect(appraisal.findings.map(({ code }) => code)).toEqual(['boot.secure_boot', 'ima.replay']);
+  });
+});
+
+describe('a payment', () => {
+  it('rests on the tier of the platform, and misses what policy asks for since', async () => {
+    const bare = { ...evidence, boot: null, ima: null };
+    const { bootReference: _, ima: __, ...open } = { ...POLICY, requireBootLog: false, requireIma: false };
+    const judged = async (platform: PlatformEvidence, before: Policy, now: Policy) => {
+      const log = device.delta();
+      const { appraisal, next } = appraisePlatform({ evidence: platform, log, nonce: platform.binding.nonce, aud: VERIFIER, device: device.known(), policy: before, connection: true });
+      const paid = await device.pay(platform, { logFrom: next!.head.nextN });
+      const { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt } = paid.payment.binding;
+      return appraisePayment({
+        evidence: paid, expected: { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt }, device: device.known({ clock: next!.clock, head: next!.head, latest: next!.head }),
+        platform: keptOf(platform, appraisal), manifest: device.manifest, policy: now,
+      });
+    };
+    expect(await judged(evidence, POLICY, POLICY)).toMatchObject({ authentic: true, tier: 'T3', findings: [] });
+    expect(await judged(bare, open, open)).toMatchObject({ authentic: true, tier: 'T2', findings: [] });
+    expect((await judged(bare, open, POLICY)).findings.map(({ code }) => code)).toEqual(['boot.missing', 'ima.missing']);
   });
 });
 
