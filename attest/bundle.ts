@@ -7,7 +7,7 @@
 import { type Json, parseJson } from '../src/base/json.js';
 import type { Code } from '../src/codes.js';
 import type { DecisionKind, Level, Tier } from '../src/names.js';
-import { type Bundle, EDGES, type Edge, bundle } from '../src/objects/bundle.js';
+import { BUNDLE_BYTES, type Bundle, EDGES, type Edge, bundle } from '../src/objects/bundle.js';
 import type { Intent } from '../src/objects/intent.js';
 import type { Trust } from '../src/objects/trust.js';
 import { Unopened, brokenBy } from './bundle/claim.js';
@@ -22,9 +22,6 @@ export interface EdgeResult { readonly edge: Edge; readonly ok: boolean; readonl
 export interface Verdict { readonly decision: DecisionKind; readonly code: Code | null; readonly level: Level; readonly tier: Tier | null; readonly simulated: boolean | null; readonly amount: Intent['amount']; readonly payee: Intent['payee']; readonly decidedMs: number; readonly settled: boolean }
 
 export interface BundleReport { readonly ok: boolean; readonly edges: readonly EdgeResult[]; readonly firstBroken: Edge | null; readonly verdict: Verdict | null }
-
-/** A manifest of 4 MiB, boot log, IMA list and measurement log fit; what is larger is no bundle. */
-const MAX_BYTES = 33_554_432;
 
 /**
  * Verifies the text of a `*.ari.json` file. Mandate and carrier are judged at the time of the decision's leaf, or at `nowMs`.
@@ -45,7 +42,7 @@ export function explainBundle(text: string | Uint8Array, trust: Trust, options: 
 
 /** `facts`: null when the bundle cannot be read. */
 function examine(text: string | Uint8Array, trust: Trust, { nowMs }: { nowMs?: number }): { report: BundleReport; facts: Facts | null } {
-  const wire = parseJson(text, { bytes: MAX_BYTES });
+  const wire = parseJson(text, { bytes: BUNDLE_BYTES });
   const read = readBundle(wire);
   if ('edge' in read) return { report: unreadable(read), facts: null };
   const facts = factsOf(read.bundle, trust, nowMs);

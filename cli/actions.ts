@@ -13,6 +13,7 @@ import { CONFIRMATION } from '../src/objects/decision.js';
 import { type Intent, intent, paymentHash } from '../src/objects/intent.js';
 import { CARRIER_INSTRUMENT, type Constraint, OPEN_PAYMENT_VCT } from '../src/objects/mandate.js';
 import { seal } from '../src/objects/signed.js';
+import { type StatusReference, statusReference } from '../src/objects/status.js';
 import { trustFile } from '../src/objects/trust.js';
 import { issueMandate } from '../src/sdjwt/index.js';
 import type { Api } from './http.js';
@@ -92,15 +93,17 @@ export async function createMandate(api: Api, user: User, terms: MandateTerms): 
   if (!found) throw fault('intake.not_found', { what: `agent ${terms.agentId} on device ${terms.deviceId}` });
   const agent = AGENT_VIEW(found);
   const carrier = carrierOf(await showCarrier(api, terms.carrierId));
-  const token = signMandate(user, terms, agent, carrier);
+  const mandateId = fresh('mnd');
+  const status = decode(statusReference, await api.post(`/v1/delegation/mandates/${mandateId}/status`, {}), 'status');
+  const token = signMandate(user, { ...terms, mandateId, status }, agent, carrier);
   return word(members(await api.post('/v1/delegation/mandates', { device_id: terms.deviceId, mandate: token }))['mandate_id']);
 }
 
-function signMandate(user: User, terms: MandateTerms, agent: ReturnType<typeof AGENT_VIEW>, carrier: Carrier): string {
+function signMandate(user: User, terms: MandateTerms & { mandateId: string; status: StatusReference }, agent: ReturnType<typeof AGENT_VIEW>, carrier: Carrier): string {
   const iat = nowS();
   const life = { iat, nbf: iat, exp: iat + terms.lifeS };
   const value = {
-    iss: user.userId, jti: fresh('mnd'), sub: user.userId, ...life, cnf: { jwk: agent.jwk },
+    iss: user.userId, jti: terms.mandateId, sub: user.userId, status: terms.status, ...life, cnf: { jwk: agent.jwk },
     agent: { id: terms.agentId, version: agent.version, manifestSha256: agent.manifestSha256 },
     level: terms.level, mode: terms.level < 'L3' ? 'instant' as const : 'delegated' as const,
     task: { id: terms.taskId, summary: terms.summary, textSha256: sha256(terms.summary), maxPayments: terms.maxPayments },

@@ -8,6 +8,7 @@ import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
 import { payingFrom } from './orders.js';
+import { statusOf } from './statuses.js';
 import { openByUser } from './users.js';
 
 /**
@@ -40,7 +41,7 @@ interface Said { readonly userSignature: string | null; readonly eventId: string
 
 async function put(v: Verifier, wanted: Wanted, { userSignature, eventId, subject }: Said): Promise<string> {
   const { jti, sub, rev, currency, rules } = wanted;
-  const carrier = seal(CARRIER, carrierOf(v, wanted), v.keys.carrier);
+  const carrier = seal(CARRIER, { ...carrierOf(v, wanted), status: await statusOf(v, 'carrier', jti) }, v.keys.carrier);
   await v.store.putCarrier({
     carrierId: jti, userId: sub, currency, rev, totalMax: rules.totalMax, rulesSha256: rulesHash(rules), token: carrier, userSignature,
     leaf: { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: jti, carrier: tokenHash(carrier), subject }) }, nowMs: v.now(),

@@ -10,6 +10,7 @@ import type { DepositLog } from './log.js';
 import type { Nonces } from './nonces.js';
 import type { Platforms } from './platforms.js';
 import type { Settlement } from './settle.js';
+import type { StatusLists } from './statuses.js';
 import type { Store } from './store/verbs.js';
 import type { Trust } from './trust.js';
 
@@ -23,6 +24,7 @@ export interface Verifier {
   readonly log: DepositLog;
   readonly hub: Hub;
   readonly settlement: Settlement;
+  readonly statuses: StatusLists;
   readonly logger: Logger;
   readonly now: () => number;
   readonly random: (bytes: number) => Buffer;

@@ -12,9 +12,11 @@ import { id, parse, record, stringify } from '../src/base/shape.js';
 import type { LinkBody } from '../src/link.js';
 import { DEVICE_RECORD } from '../src/objects/device.js';
 import { open, seal, tokenHash } from '../src/objects/signed.js';
+import type { StatusReference } from '../src/objects/status.js';
 import { freshId, type Verifier } from './context.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
+import { statusOf } from './statuses.js';
 import { assertAnchor, keepPlatform, refusalOf } from './platform.js';
 
 /** A slow TPM needs seconds to activate a credential and to quote; a person is not waited for. */
@@ -49,7 +51,7 @@ export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, exp
   checkAnswer(session.secretMac, proof.answer);
   const by = parse(sponsor, session.body);
   const deviceId = (await v.store.deviceOfEk(facts.ekSha256))?.deviceId ?? freshId(v, 'dev');
-  const token = sealRecord(v, facts, proof, deviceId);
+  const token = sealRecord(v, facts, proof, deviceId, await statusOf(v, 'device', deviceId));
   const device = { record: open(DEVICE_RECORD, token, v.trust.keys), state: 'enrolled', clock: null, head: null, latest: null } as const;
   const result = appraisePlatform({ evidence: proof.evidence, log: proof.log, nonce, aud: v.config.issuers.verifier, device, policy: v.trust.policy().value, connection: true });
   if (!result.next) throw refusalOf(result);
@@ -64,7 +66,7 @@ export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, exp
   return { deviceId, akName: facts.akName, record: token, result };
 }
 
-function sealRecord(v: Verifier, facts: EnrolmentFacts, { evidence }: LinkBody<'enrol_proof'>, deviceId: string): string {
+function sealRecord(v: Verifier, facts: EnrolmentFacts, { evidence }: LinkBody<'enrol_proof'>, deviceId: string, status: StatusReference): string {
   const iat = Math.floor(v.now() / 1000);
-  return seal(DEVICE_RECORD, deviceRecordOf(facts, evidence, { iss: v.config.issuers.verifier, iat, jti: freshId(v, 'evt'), deviceId }), v.keys.verifier);
+  return seal(DEVICE_RECORD, { ...deviceRecordOf(facts, evidence, { iss: v.config.issuers.verifier, iat, jti: freshId(v, 'evt'), deviceId }), status }, v.keys.verifier);
 }

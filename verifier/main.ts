@@ -23,6 +23,7 @@ import { pspRail } from './psp/rail.js';
 import { ledgerRail, type Rail } from './rail.js';
 import { resumeRefunds } from './refunds.js';
 import { Settlement } from './settle.js';
+import { StatusLists } from './statuses.js';
 import { openStore } from './store/store.js';
 import type { Store } from './store/verbs.js';
 import { loadTrust } from './trust.js';
@@ -78,7 +79,7 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
     config, keys, trust, store, now, random, hub: new Hub(), logger: logger ?? pino({ level: 'info' }),
-    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail),
+    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail), statuses: new StatusLists(() => v),
   };
   return v;
 }

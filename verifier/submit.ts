@@ -12,6 +12,7 @@ import { orderEvent } from './events.js';
 import { openUserMandate } from './inputs.js';
 import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
+import { statusOf } from './statuses.js';
 import type { DeviceRow, PaymentRow } from './store/verbs.js';
 import { openByUser, userKeyOf } from './users.js';
 
@@ -36,12 +37,20 @@ export async function submitMandate(v: Verifier, deviceId: string, token: string
   const carrier = await v.store.carrier(value.carrier.id);
   if (carrier?.userId !== value.sub) throw fault('intake.not_found', { what: `carrier ${value.carrier.id}` });
   if (value.exp * 1000 <= v.now()) throw fault('mandate.expired');
+  await assertOwnStatus(v, value);
   await v.store.addMandate({
     mandateId: value.jti, mandateSha256: mandateHash(token), userId: value.sub, carrierId: value.carrier.id, deviceId, agentId: value.agent.id,
     manifestSha256: value.agent.manifestSha256, level: value.level, maxPayments: value.task.maxPayments, token, expMs: value.exp * 1000,
   });
   await pushMandates(v, deviceId);
   return value.jti;
+}
+
+/** A mandate may name only its own bits: with another's it would look valid after its end. */
+async function assertOwnStatus(v: Verifier, { jti, status }: Mandate): Promise<void> {
+  if (status === undefined) return;
+  const { statusList: { idx, uri } } = await statusOf(v, 'mandate', jti);
+  if (status.statusList.idx !== idx || status.statusList.uri !== uri) throw fault('status.foreign');
 }
 
 /** The user to whom a payment belongs. */

@@ -6,6 +6,8 @@ import { evidence, logEntry } from './evidence.js';
 import { intent } from './intent.js';
 
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.ari.bundle+json';
+/** A manifest of 4 MiB, boot log, IMA list and measurement log fit; what is larger is no bundle. */
+export const BUNDLE_BYTES = 33_554_432;
 const leafText = z.string().min(2).max(65_535);
 
 /** Tokens stand here exactly as signed. `leaves` are the log's own bytes, `proofs` the tlog-proof of each, in the same order. */

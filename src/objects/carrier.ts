@@ -8,6 +8,7 @@ import { type Of, b64u, count, hashOf, id, name, record, seconds, url } from '..
 import { currency, minor } from '../money.js';
 import { CARRIER_STATES, LEVELS, MANDATE_STATES, TIERS } from '../names.js';
 import { signedKind } from './signed.js';
+import { statusReference } from './status.js';
 
 export const payeeRule = record({ id: name(256), origin: url.nullable(), scenario: name() });
 export type PayeeRule = Of<typeof payeeRule>;
@@ -47,6 +48,7 @@ export const carrier = record({
   rules: carrierRules,
   agents: z.array(name()).max(64),
   state: z.enum(CARRIER_STATES),
+  status: statusReference.optional(),
 });
 export type Carrier = Of<typeof carrier>;
 export const CARRIER = signedKind('ari-carrier+jwt', 'carrier', carrier);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Of, b64u, hex, id, record, seconds, text, u64, url } from '../base/shape.js';
 import { TIERS } from '../names.js';
 import { signedKind } from './signed.js';
+import { statusReference } from './status.js';
 
 export const deviceRecord = record({
   iss: url,
@@ -22,6 +23,7 @@ export const deviceRecord = record({
   firmware: u64,
   simulated: z.boolean(),
   tierMax: z.enum(TIERS),
+  status: statusReference.optional(),
 });
 export type DeviceRecord = Of<typeof deviceRecord>;
 export const DEVICE_RECORD = signedKind('ari-device+jwt', 'verifier', deviceRecord);

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type Of, id, name, publicJwk, record, seconds, sha256Text, text, token, url } from '../base/shape.js';
 import { currency, minor } from '../money.js';
 import { LEVELS, MODES, NS } from '../names.js';
+import { statusReference } from './status.js';
 
 export const MANDATE_VCT = `${NS}mandate:1`;
 export const MANDATE_TYP = 'dc+sd-jwt';
@@ -33,6 +34,7 @@ export const mandate = record({
   mode: z.enum(MODES),
   task: record({ id: name().nullable(), summary: text(1024), textSha256: sha256Text.nullable(), maxPayments: z.int().min(1).nullable() }),
   carrier: record({ id: id('crr'), rulesSha256: sha256Text }),
+  status: statusReference.optional(),
   delegatePayload: digestReference,
   _sdAlg: z.literal('sha-256'),
 });

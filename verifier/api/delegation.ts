@@ -10,6 +10,8 @@ import { issueCarrier, tightenCarrier } from '../carriers.js';
 import { freshId } from '../context.js';
 import { kidOf } from '../keys.js';
 import { obey } from '../orders.js';
+import { statusReference } from '../../src/objects/status.js';
+import { statusOf } from '../statuses.js';
 import type { CarrierRow, MandateRow } from '../store/verbs.js';
 import { submitMandate } from '../submit.js';
 import { publish, published } from '../trust.js';
@@ -95,6 +97,14 @@ export const DELEGATION: readonly Route[] = [
     method: 'POST', path: '/v1/delegation/mandates', authority: 'signed', summary: 'Registers a mandate that a user signed, for one of her devices.', status: 201,
     body: record({ deviceId: id('dev'), mandate: token() }), answer: record({ mandateId: id('mnd') }),
     handle: async (v, { body: { deviceId, mandate } }) => ({ mandateId: await submitMandate(v, deviceId, mandate) }),
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/mandates/:mandateId/status', authority: 'admin', summary: 'Where the bits of a mandate will be in the status list, to be written into it before it is signed.', status: 201,
+    answer: statusReference,
+    async handle(v, { params: { mandateId = '' } }) {
+      if (!id('mnd').safeParse(mandateId).success) throw fault('intake.not_found', { what: `mandate ${mandateId}` });
+      return statusOf(v, 'mandate', mandateId);
+    },
   }),
   route({
     method: 'GET', path: '/v1/delegation/mandates', authority: 'admin', summary: 'The mandates of a device.',

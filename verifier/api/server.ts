@@ -70,5 +70,5 @@ function serve(app: FastifyInstance, v: Verifier, row: Route): void {
 
 const mediaType = (answer: Route['answer']): string => {
   const type: RawAnswer = isRaw(answer) ? answer : 'application/json';
-  return type === 'application/octet-stream' ? type : `${type}; charset=utf-8`;
+  return type === 'text/plain' || type === 'application/json' ? `${type}; charset=utf-8` : type;
 };

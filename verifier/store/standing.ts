@@ -5,6 +5,7 @@
 import type { CarrierState, MandateState } from '../../src/names.js';
 import { hitOne, type Tx } from './database.js';
 import { enqueue } from './queue.js';
+import { writeStatus } from './statuses.js';
 import type { DeviceRow, Store } from './verbs.js';
 
 type StateInput = Parameters<Store['setState']>[0];
@@ -46,6 +47,7 @@ const SUBJECTS = {
 export async function setState(tx: Tx, input: StateInput): Promise<boolean> {
   const subject = SUBJECTS[input.kind];
   if (!(await subject.move(tx, input))) return (await subject.state(tx, input.subject).executeTakeFirst())?.state === input.state;
+  await writeStatus(tx, input.subject, input.state, input.nowMs);
   await enqueue(tx, input.leaf, input.nowMs);
   return true;
 }

@@ -23,6 +23,7 @@ import { peopleVerbs } from './people.js';
 import { refundVerbs } from './refunds.js';
 import { settingsVerbs } from './settings.js';
 import { settlementVerbs } from './settlement.js';
+import { statusVerbs } from './statuses.js';
 import { openSqlite } from './sqlite.js';
 import type { Store } from './verbs.js';
 
@@ -33,7 +34,7 @@ const verbsOf = (db: Database): Store => ({
   migrate: () => migrate(db),
   close: () => db.close(),
   ...peopleVerbs(db), ...enrolmentVerbs(db), ...deviceVerbs(db), ...freshnessVerbs(db), ...delegationVerbs(db),
-  ...paymentVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db),
+  ...paymentVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db), ...statusVerbs(db),
   ledgerSum: () => ledgerSum(db),
 });
 

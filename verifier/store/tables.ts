@@ -27,6 +27,7 @@ export interface Tables {
   carriers: { carrier_id: string; user_id: string; currency: string; state: CarrierState; rev: Int; total_max: Int; reserved: Zero; spent: Zero; state_seq: Zero };
   carrier_revs: { carrier_id: string; rev: Int; rules_sha256: string; token: string; user_signature: MaybeText };
   mandates: { mandate_id: string; mandate_sha256: string; user_id: string; carrier_id: string; device_id: string; agent_id: string; manifest_sha256: string; level: Level; max_payments: MaybeInt; token: string; state: MandateState; exp_ms: Int };
+  statuses: { list: string; idx: Int; subject: string; value: Int; changed_ms: Int };
   payees: { payee_id: string; origin: string; scenario: string; settle_account: string };
   payments: { payment_id: string; device_id: string; agent_id: string; idempotency_key: string; request_sha256: string; payment_sha256: string; intent: string; mandate_id: MaybeText; carrier_id: MaybeText; state: PaymentState; code: Code | null; version: Zero; created_ms: Int };
   attempts: { payment_id: string; n: Int; nonce: string; evidence: string; ear: string; state_json: string; decision: string; decision_kind: DecisionKind; decided_ms: Int };

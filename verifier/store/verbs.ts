@@ -8,6 +8,7 @@ import type { Sha256 } from '../../src/base/bytes.js';
 import type { Code } from '../../src/codes.js';
 import type { CarrierState, DecisionKind, LeafKind, Level, MandateState, NoncePurpose, PaymentState } from '../../src/names.js';
 import type { AuthorityState } from '../../src/objects/carrier.js';
+import type { StatusValue } from '../../src/objects/status.js';
 import type { DepositLeaf } from '../../src/objects/leaf.js';
 
 export interface DeviceRow { deviceId: string; userId: string | null; state: 'enrolled' | 'suspended' | 'revoked'; simulated: boolean; akName: string; record: string }
@@ -100,7 +101,11 @@ export interface Store {
   putPayee(row: { payeeId: string; origin: string; scenario: string; settleAccount: string }): Promise<void>;
   /** Without an origin the id alone must name one payee. */
   payee(payeeId: string, origin: string | null): Promise<{ scenario: string; settleAccount: string } | null>;
-  /** Freeze, thaw or revoke a carrier, mandate or device; with its leaf. After it returned, nothing more is permitted. @returns whether the subject is in that state now; revoked is for ever */
+  /** The place of a token in its status list, the same whenever it is asked for. */
+  statusIndex(input: { list: string; subject: string; nowMs: number }): Promise<number>;
+  /** The places of a list that are not valid, and its last one, which tells how long it is. */
+  statuses(list: string): Promise<{ idx: number; value: StatusValue }[]>;
+  /** Freeze, thaw or revoke a carrier, mandate or device; with its leaf and its status. After it returned, nothing more is permitted. @returns whether the subject is in that state now; revoked is for ever */
   setState(input: { subject: string; kind: 'carrier' | 'mandate' | 'device'; state: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<boolean>;
 
   /* payments */

@@ -65,6 +65,19 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
     expect(await refusal(world.store.putCarrier(carrierInput('crr_1', { rev: 3 })))).toBe('store.conflict');
   });
 
+  it('gives each subject one place in its status list, whose value follows its state in the same transaction', async () => {
+    const place = (subject: string, list = '1') => world.store.statusIndex({ list, subject, nowMs: NOW });
+    expect([await place('crr_1'), await place('x'), await place('crr_1'), await place('mnd_1', '2'), await world.other.statusIndex({ list: '1', subject: 'y', nowMs: NOW })]).toEqual([0, 1, 0, 0, 2]);
+    expect(await world.store.statuses('1')).toEqual([{ idx: 2, value: 0 }]);
+    await setState('crr_1', 'carrier', 'frozen');
+    await setState('mnd_1', 'mandate', 'revoked');
+    expect([await world.store.statuses('1'), await world.store.statuses('2')]).toEqual([[{ idx: 0, value: 2 }, { idx: 2, value: 0 }], [{ idx: 0, value: 1 }]]);
+    await setState('crr_1', 'carrier', 'active');
+    await setState('mnd_1', 'mandate', 'valid');
+    expect([await world.store.statuses('1'), await world.store.statuses('2')], 'revoked is for ever').toEqual([[{ idx: 2, value: 0 }], [{ idx: 0, value: 1 }]]);
+    expect(await world.store.statuses('3')).toEqual([]);
+  });
+
   it('funds a carrier once for each event, from outside through the main account', async () => {
     for (let i = 0; i < 2; i++) await world.store.fundCarrier({ eventId: 'e', carrierId: 'crr_1', amount: 50n, nowMs: NOW });
     expect((await world.store.carrier('crr_1'))?.available).toBe(150n);
