@@ -27,6 +27,8 @@ export interface Snapshot {
   readonly envNames: readonly string[];
   /** Pages of mapped code that are not the file's any more; null where the kernel does not say. */
   readonly patchedPages: number | null;
+  /** Files outside of the agent that its runtime runs by itself before the agent. */
+  readonly hooks: readonly string[];
   /** Names of the options before the program on the command line, without their values. */
   readonly options: readonly string[];
   readonly process: {
@@ -69,11 +71,12 @@ const RUNTIME_OPTION: Record<Runtime, RegExp> = {
 /** Whether a variable of this name can make a program of this runtime run code that it was not asked to. */
 export const isRisky = (name: string, runtime: Runtime): boolean => LOADER_ENV.test(name) || RUNTIME_ENV[runtime].test(name);
 
-/** Names in environment and command line through which this runtime can be made to run foreign code. Options are written `argv:--name`. */
+/** Names in environment and command line through which this runtime can be made to run foreign code. Options are written `argv:--name`, files `file:path`. */
 function riskyNames(snapshot: Snapshot, runtime: Runtime): string[] {
   const variables = snapshot.envNames.filter((name) => isRisky(name, runtime));
   const options = snapshot.options.filter((name) => RUNTIME_OPTION[runtime].test(name)).map((name) => `argv:${name}`);
-  const plain = [...variables, ...options].map((name) => name.replace(/[^A-Za-z0-9._:@/+-]/g, '.').replace(/^[^A-Za-z0-9]/, 'x').slice(0, 256));
+  const hooks = snapshot.hooks.map((path) => `file:${path}`);
+  const plain = [...variables, ...options, ...hooks].map((name) => name.replace(/[^A-Za-z0-9._:@/+-]/g, '.').replace(/^[^A-Za-z0-9]/, 'x').slice(0, 256));
   return [...new Set(plain)].sort().slice(0, 64);
 }
 

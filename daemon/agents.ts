@@ -7,8 +7,8 @@ import type { Agent } from './ports.js';
 import { readText } from './trust.js';
 
 /** @throws Fault config.unreadable, config.invalid (a manifest for another agent), token.* (not signed by a trusted publisher) */
-export const loadAgents = (allow: DaemonConfig['agents']['allow'], keys: KeyFinder): Agent[] => allow.map(({ id, manifestFile, root, uid }) => {
+export const loadAgents = (allow: DaemonConfig['agents']['allow'], keys: KeyFinder): Agent[] => allow.map(({ id, manifestFile, root, uid, launchOnly }) => {
   const manifest = open(AGENT_MANIFEST, readText(manifestFile).trim(), keys);
   if (manifest.value.agent.id !== id) throw fault('config.invalid', { file: manifestFile, what: `it is the manifest of ${manifest.value.agent.id}, not of ${id}` });
-  return { id, manifest, root: root ?? '', uid: uid ?? null };
+  return { id, manifest, root: root ?? '', uid: uid ?? null, launchOnly: launchOnly ?? false };
 });

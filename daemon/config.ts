@@ -11,8 +11,8 @@ const path = z.string().min(1).max(4096);
 const handle = z.int().min(0x01000000).max(0x01ffffff);
 const CHANNEL = /^(?:device:\/.+|swtpm:unix:.+|swtpm:tcp:[^:]+:[0-9]{1,5})$/;
 
-/** An agent that may connect: who it is, what its publisher says it is made of, where it lies. */
-const allowed = record({ id: name(), manifestFile: path, root: path.optional(), uid: z.int().min(0).optional() });
+/** An agent that may connect: who it is, what its publisher says it is made of, where it lies. `launch_only`: only when `ari run` started it. */
+const allowed = record({ id: name(), manifestFile: path, root: path.optional(), uid: z.int().min(0).optional(), launchOnly: z.boolean().optional() });
 
 const shape = record({
   verifier: record({

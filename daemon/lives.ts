@@ -4,11 +4,11 @@
  */
 import { compareWithManifest } from '../attest/manifest.js';
 import { readEntry } from '../attest/log.js';
-import { measure } from '../attest/measure.js';
+import { measure, type Snapshot } from '../attest/measure.js';
 import { weighs } from '../attest/verify/status.js';
 import { asFault } from '../src/base/fault.js';
 import type { AgentClaims } from '../src/objects/claims.js';
-import type { Launches } from './launch/launches.js';
+import type { Given, Launches } from './launch/launches.js';
 import type { Agent, Peer } from './ports.js';
 import { sense } from './sense/sense.js';
 import type { Log, Prover } from './tpm/types.js';
@@ -17,6 +17,12 @@ interface Life { readonly earlier: Set<string>; readonly peer: Peer; readonly ex
 
 /** A pid is given again, a pid and a start time are not (within a boot, and so within an epoch of the log). */
 const processOf = ({ pid, startTicks }: Peer): string => `${pid}.${startTicks}`;
+
+/** What the launcher gave is added to what the process's memory says: names are never fewer for it. */
+const withGiven = (seen: Snapshot, { options, envNames }: Given): Snapshot => ({
+  ...seen, options: [...options, ...seen.options], envNames: [...new Set([...envNames, ...seen.envNames])].sort(),
+  hooks: envNames.includes('PYTHONNOUSERSITE') ? [] : seen.hooks,
+});
 
 export class Lives {
   private readonly prover: Pick<Prover, 'append' | 'log'>;
@@ -35,7 +41,7 @@ export class Lives {
     const { earlier } = this.lives.get(processOf(peer)) ?? this.begin(peer, agent);
     const launch = this.launches.of(peer);
     const seen = await sense(peer, agent);
-    const snapshot = launch === null ? seen : { ...seen, options: [...launch.given.options, ...seen.options], envNames: [...new Set([...launch.given.envNames, ...seen.envNames])].sort() };
+    const snapshot = launch === null ? seen : withGiven(seen, launch.given);
     const claims = measure(snapshot, { agentId: agent.id, manifestSha256: agent.manifest.sha256, manifest: agent.manifest.value, mode: launch === null ? 'attach' : 'launch', earlier: [...earlier] });
     for (const { code } of compareWithManifest(claims, agent.manifest.value).filter(weighs)) if (code !== 'agent.drifted') earlier.add(code);
     await this.record(peer, agent, claims, [...earlier].sort());

@@ -4,8 +4,8 @@ import type { PaymentRequest } from '../src/objects/intent.js';
 import type { AgentManifest } from '../src/objects/manifest.js';
 import type { Verified } from '../src/objects/signed.js';
 
-/** An agent that the operator allowed. `root` is the absolute path its manifest's files stand below; `uid` null means any user. */
-export interface Agent { readonly id: string; readonly manifest: Verified<AgentManifest>; readonly root: string; readonly uid: number | null }
+/** An agent that the operator allowed. `root` is the absolute path its manifest's files stand below; `uid` null means any user. `launchOnly`: it is known only where it was launched. */
+export interface Agent { readonly id: string; readonly manifest: Verified<AgentManifest>; readonly root: string; readonly uid: number | null; readonly launchOnly?: boolean }
 
 /**
  * The process at the other end of a connection, as the kernel named it when it connected.

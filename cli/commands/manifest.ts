@@ -1,33 +1,41 @@
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { realpathSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { buildManifest, manifestFiles } from '../../attest/manifest.js';
-import { hashTree } from '../../daemon/sense/build.js';
-import { learnMappings } from '../../daemon/sense/learn.js';
+import { hashTree, type Progress } from '../../daemon/sense/build.js';
+import { learnMappings, mappingsOf } from '../../daemon/sense/learn.js';
 import { fileHashes } from '../../daemon/sense/hash.js';
 import { ulid } from '../../src/base/id.js';
 import { parse, stringify } from '../../src/base/shape.js';
 import { AGENT_MANIFEST, type AgentManifest, agentManifest } from '../../src/objects/manifest.js';
-import { open, seal } from '../../src/objects/signed.js';
+import { open, seal, SIGNED_BYTES } from '../../src/objects/signed.js';
 import { parseTrust } from '../../src/objects/trust.js';
 import { createKey, loadKey, readFile } from '../keys.js';
 import { paint, show } from '../output.js';
 import { keyOption, list } from './options.js';
 
-interface BuildOptions { id: string; version: string; publisher: string; entry: string; runtime: AgentManifest['launch']['runtime']; interpreter?: string; prompts: string[]; models: string[]; tools: string[]; skills: string[]; out?: string; json?: boolean }
+interface BuildOptions { id: string; version: string; publisher: string; entry: string; runtime: AgentManifest['launch']['runtime']; interpreter?: string; prompts: string[]; models: string[]; tools: string[]; skills: string[]; running?: string; out?: string; json?: boolean }
+type Parts = Omit<BuildOptions, 'out' | 'json' | 'running'> & { mappings?: AgentManifest['mappings'] };
 
-/** Builds the manifest of a folder. */
-export async function build(dir: string, options: Omit<BuildOptions, 'out' | 'json'>): Promise<AgentManifest> {
-  const files = await hashTree(resolve(dir));
-  const interpreter = options.interpreter === undefined ? undefined : resolve(options.interpreter);
+/** On a terminal, for trees that take a while. */
+function tellProgress({ done, all, bytes }: Progress): void {
+  if (!process.stderr.isTTY || all < 2000) return;
+  process.stderr.write(done < all ? `\r${done.toLocaleString('en')} of ${all.toLocaleString('en')} files, ${(bytes / 1e6).toFixed(0)} MB` : '\r\u001b[K');
+}
+
+/** Builds the manifest of a folder, or of one file in its folder. `mappings`: what was seen to be mapped, in place of what the interpreter maps by itself. */
+export async function build(path: string, options: Parts): Promise<AgentManifest> {
+  const dir = statSync(path).isDirectory() ? resolve(path) : dirname(resolve(path));
+  const interpreter = options.interpreter === undefined ? undefined : realpathSync(options.interpreter);
+  const files = dir === resolve(path) ? await hashTree(dir, { interpreters: interpreter === undefined ? [] : [interpreter], tell: tellProgress }) : [{ path: basename(path), sha256: (await fileHashes.hash(path)).sha256 }];
   return buildManifest({
     jti: ulid(Date.now(), randomBytes(10)), issuer: options.publisher, nowS: Math.floor(Date.now() / 1000),
     agent: { id: options.id, version: options.version, publisher: options.publisher },
     files,
     config: { prompts: options.prompts, models: options.models, tools: options.tools, skills: options.skills },
     interpreters: interpreter === undefined ? [] : [{ path: interpreter, sha256: (await fileHashes.hash(interpreter)).sha256 }],
-    mappings: interpreter === undefined ? [] : await learnMappings(interpreter, options.runtime),
+    mappings: options.mappings ?? (interpreter === undefined ? [] : await learnMappings(interpreter, options.runtime)),
     launch: { entry: options.entry, runtime: options.runtime, allowAnonymousCode: options.runtime === 'node' || options.runtime === 'jvm' },
   });
 }
@@ -46,30 +54,31 @@ function difference(a: AgentManifest, b: AgentManifest): { added: string[]; remo
 /** A manifest from a file: signed (its signature is not looked at here) or as built. */
 function readManifest(file: string): AgentManifest {
   const text = readFile(file).trim();
-  if (text.startsWith('{')) return parse(agentManifest, text, 'manifest');
+  if (text.startsWith('{')) return parse(agentManifest, text, 'manifest', { bytes: SIGNED_BYTES });
   const payload = Buffer.from(text.split('.')[1] ?? '', 'base64url');
-  return parse(agentManifest, payload, 'manifest');
+  return parse(agentManifest, payload, 'manifest', { bytes: SIGNED_BYTES });
 }
 
 function buildCommand(manifest: Command): void {
-  manifest.command('build <DIR>')
+  manifest.command('build <PATH>')
     .summary('hash the files of an agent')
-    .description('Builds the manifest of the agent in DIR: every file by content, the interpreter that may run it, and the libraries that this interpreter maps.')
+    .description('Builds the manifest of the agent in PATH, a folder or one file: every file by content, the interpreter that may run it, and the libraries that this\ninterpreter maps. Of a native or JVM agent the libraries are learnt from a running one: --running.')
     .requiredOption('--id <ID>', 'agent id, e.g. com.example.shopper')
     .requiredOption('--version <VERSION>', 'agent version')
     .requiredOption('--publisher <NAME>', 'who answers for it')
-    .requiredOption('--entry <PATH>', 'main file, below DIR')
+    .requiredOption('--entry <PATH>', 'main file, below PATH')
     .option('--runtime <NAME>', 'native, node, python, jvm or shell', 'node')
     .option('--interpreter <FILE>', 'the program that runs it (for runtime node: this one)')
-    .option('--prompts <PATH>', 'file or folder below DIR that holds prompts (repeatable)', list, [])
+    .option('--prompts <PATH>', 'file or folder below PATH that holds prompts (repeatable)', list, [])
     .option('--models <PATH>', 'the same for models', list, [])
     .option('--tools <PATH>', 'the same for tools', list, [])
     .option('--skills <PATH>', 'the same for skills', list, [])
+    .option('--running <PID>', 'take the libraries that this process maps: the agent, exercised, on a clean machine')
     .option('-o, --out <FILE>', 'write there instead of standard output')
     .option('--json', 'print one JSON object about what was written (with --out)')
-    .action(async (dir: string, options: BuildOptions) => {
+    .action(async (path: string, { running, ...options }: BuildOptions) => {
       const interpreter = options.interpreter ?? (options.runtime === 'node' ? process.execPath : undefined);
-      const built = await build(dir, { ...options, ...(interpreter === undefined ? {} : { interpreter }) });
+      const built = await build(path, { ...options, ...(interpreter === undefined ? {} : { interpreter }), ...(running === undefined ? {} : { mappings: await mappingsOf(Number(running)) }) });
       const text = stringify(agentManifest, built);
       if (options.out === undefined) return void process.stdout.write(`${text}\n`);
       writeFileSync(options.out, `${text}\n`);
@@ -93,7 +102,7 @@ export const manifest = (ari: Command): void => {
     .addOption(keyOption("the publisher's"))
     .option('-o, --out <FILE>', 'write there instead of standard output')
     .action((file: string, options: { key: string; out?: string }) => {
-      const token = seal(AGENT_MANIFEST, parse(agentManifest, readFile(file), 'manifest'), loadKey(options.key, 'publisher'));
+      const token = seal(AGENT_MANIFEST, parse(agentManifest, readFile(file), 'manifest', { bytes: SIGNED_BYTES }), loadKey(options.key, 'publisher'));
       if (options.out === undefined) process.stdout.write(`${token}\n`);
       else writeFileSync(options.out, `${token}\n`);
     });
@@ -105,7 +114,7 @@ export const manifest = (ari: Command): void => {
     .option('--json', 'print one JSON object')
     .action(async (file: string, options: { keys: string; dir?: string; json?: boolean }) => {
       const { value, sha256 } = open(AGENT_MANIFEST, readFile(file).trim(), parseTrust(readFile(options.keys)).keys);
-      const files = options.dir === undefined ? null : await hashTree(resolve(options.dir));
+      const files = options.dir === undefined ? null : await hashTree(resolve(options.dir), { interpreters: value.interpreters.map(({ path }) => path) });
       const diff = files && difference(value, { ...value, files, config: { prompts: [], models: [], tools: [], skills: [] } });
       const ok = !diff || Object.values(diff).every((paths) => paths.length === 0);
       show({ ok, manifest_sha256: sha256, agent: { id: value.agent.id, version: value.agent.version }, difference: diff }, options, () => report(ok, `${value.agent.id} ${value.agent.version}  ${sha256}`, diff));

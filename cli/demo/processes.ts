@@ -36,8 +36,17 @@ export class Process {
 
   /** Writes a line to its standard input and waits for the next line of its output. */
   async ask(line: string, deadlineMs = 60_000): Promise<string> {
-    const answer = this.lines.shift() ?? new Promise<string>((done) => this.readers.push(done));
+    this.say(line);
+    return this.line(deadlineMs);
+  }
+
+  say(line: string): void {
     this.child.stdin?.write(`${line}\n`);
+  }
+
+  /** The next line of its output. */
+  async line(deadlineMs = 60_000): Promise<string> {
+    const answer = this.lines.shift() ?? new Promise<string>((done) => this.readers.push(done));
     return Promise.race([answer, this.ended.then(() => this.fail('ended')), sleep(deadlineMs, undefined, { ref: false }).then(() => this.fail(`did not answer within ${deadlineMs} ms`))]);
   }
 

@@ -3,7 +3,8 @@
  *
  * The command line is the process's own memory: it picks one agent among those that this user and executable may be, it proves nothing. Whether the
  * process is the version that its user authorised is measured, and decided by the verifier: so a changed file must not stop an agent here. What
- * follows: in attach mode every process of an agent's user with the agent's interpreter can pose as that agent. Give each agent a user of its own.
+ * follows: in attach mode every process of an agent's user with the agent's interpreter can pose as that agent. Give each agent a user of its own, or have it launched
+ * (`launch_only`): then no command line is believed.
  */
 import { stat } from 'node:fs/promises';
 import { executables } from '../../attest/manifest.js';
@@ -14,7 +15,7 @@ import { fileHashes } from '../sense/hash.js';
 
 /** @throws Fault peer.unknown unless it is exactly one of the agents; peer.gone and the like when it changed meanwhile */
 export async function resolveAgent(peer: Peer, agents: readonly Agent[]): Promise<Agent> {
-  const candidates = agents.filter((agent) => agent.uid === null || agent.uid === peer.uid);
+  const candidates = agents.filter((agent) => !agent.launchOnly && (agent.uid === null || agent.uid === peer.uid));
   const exe = await fileHashes.hash(`${peer.proc}/exe`).catch(() => null);
   const fits = await Promise.all(candidates.map((agent) => isAgent(peer, agent, exe?.sha256 ?? null)));
   peer.stillThere();

@@ -5,6 +5,7 @@ import type { Agent } from '../ports.js';
 import { executableOf } from './launches.js';
 
 export interface Plan {
+  readonly runtime: Agent['manifest']['value']['launch']['runtime'];
   readonly executable: string;
   /** The whole command line, the name of the program first. */
   readonly argv: readonly string[];
@@ -13,6 +14,9 @@ export interface Plan {
 
 /** What a program needs to find its user's things and to speak her language. Everything else is given by name. */
 const KEPT = /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|TMPDIR|XDG_[A-Z_]+)$/;
+
+/** What keeps a runtime from being opened up from outside or from running files of its user's first. */
+const CLOSED: Partial<Record<Plan['runtime'], Record<string, string>>> = { python: { PYTHONNOUSERSITE: '1', PYTHON_DISABLE_REMOTE_DEBUG: '1' } };
 
 /**
  * `given` are `NAME=VALUE`, or `NAME` for the launcher's own value.
@@ -24,7 +28,7 @@ export function planOf({ manifest: { value }, root }: Agent, args: readonly stri
   const program = `${root}/${entry}`;
   const argv = runtime === 'native' ? [program, ...args] : runtime === 'jvm' ? [executable, '-jar', program, ...args] : [executable, program, ...args];
   const kept = Object.entries(own).flatMap(([name, content]): [string, string][] => (KEPT.test(name) && !isRisky(name, runtime) && content !== undefined ? [[name, content]] : []));
-  return { executable, argv, env: Object.fromEntries([...kept, ...given.map((one) => variableOf(one, runtime, own))]) };
+  return { runtime, executable, argv, env: Object.fromEntries([...kept, ...Object.entries(CLOSED[runtime] ?? {}), ...given.map((one) => variableOf(one, runtime, own))]) };
 }
 
 function variableOf(text: string, runtime: Parameters<typeof isRisky>[1], own: Readonly<Record<string, string | undefined>>): [string, string] {

@@ -8,6 +8,7 @@ import { Fault } from '../../src/base/fault.js';
 import type { Agent, Peer } from '../ports.js';
 import { readCommandLine } from './command.js';
 import { type FileHashes, fileHashes } from './hash.js';
+import { senseHooks } from './hooks.js';
 import { senseInspector } from './inspector.js';
 import { senseKernel } from './kernel.js';
 import { CodeSense } from './maps.js';
@@ -48,13 +49,14 @@ export class Senses {
     });
   }
 
-  private async read({ proc, pid, startTicks }: Peer, agent: Agent): Promise<Snapshot> {
+  private async read({ proc, pid, uid, startTicks }: Peer, agent: Agent): Promise<Snapshot> {
     this.hashes.settle();
     const [exe, code, inspector, tree] = await Promise.all([
       this.executable(proc), this.code.look(proc, `${pid} ${startTicks}`), senseInspector(proc), this.trees.look(proc, agent, startMsOf(startTicks)),
     ]);
     return {
       exe, tree, inspector, mappings: code.mappings, anonymousCode: code.anonymous, patchedPages: code.patched,
+      hooks: senseHooks(proc, uid, agent.manifest.value),
       tracerPid: senseTracer(proc), envNames: senseEnvNames(proc), options: readCommandLine(proc).options, process: senseProcess(proc, startTicks), kernel: senseKernel(),
     };
   }

@@ -19,7 +19,7 @@ export type Change = Partial<Snapshot> & { files?: readonly FoundFile[]; touched
 export const cleanSnapshot = ({ files = FILES, touched = [], ...change }: Change = {}): Snapshot => ({
   exe: { path: '/usr/bin/node', sha256: sha256('node'), replaced: false },
   mappings: [{ path: '/usr/bin/node', sha256: sha256('node'), deleted: false }, { path: '/lib/libc.so.6', sha256: sha256('libc'), deleted: false }],
-  anonymousCode: 1, tracerPid: 0, inspector: false, envNames: ['HOME', 'PATH'], options: [],
+  anonymousCode: 1, tracerPid: 0, inspector: false, envNames: ['HOME', 'PATH'], options: [], hooks: [],
   process: { uid: 1000, gid: 1000, startTicks: '4711', noNewPrivs: true, seccomp: 2, capEff: '0000000000000000', capBnd: '0000000000000000', unit: 'shopper.service', cgroup: '/system.slice/shopper.service', namespaces: { net: 'net:[1]' } },
   kernel: { tainted: 0, lockdown: 'integrity', ptraceScope: 1, signedModules: true }, patchedPages: 0,
   tree: measureTree(files, manifest, touched),

@@ -122,7 +122,7 @@ describe.skipIf(!existsSync(STARTER))('a launched agent', () => {
   });
 
   it('is not started with an executable that is not of its manifest', async () => {
-    const plan: Plan = { executable: '/bin/sh', argv: ['sh', '-c', 'exit 0'], env: {} };
+    const plan: Plan = { runtime: 'shell', executable: '/bin/sh', argv: ['sh', '-c', 'exit 0'], env: {} };
     await expect(start('0', { plan })).rejects.toMatchObject({ code: 'agent.exe_unknown' });
   });
 
