@@ -5,6 +5,7 @@ import { type KeyObject, createPrivateKey, createPublicKey, sign as signBytes, v
 import { fromB64u, sha256, type Sha256, toB64u } from './bytes.js';
 import { canonical, type Json, parseJson } from './json.js';
 import { fault } from './fault.js';
+import { Recent } from './recent.js';
 import type { PublicJwk } from './shape.js';
 
 /** Whoever signs: a key in memory, a file, a TPM. `sign` gives 64 bytes r||s over SHA-256 of the data. */
@@ -16,11 +17,20 @@ export interface VerifyKey { readonly kid: string; readonly jwk: PublicJwk; read
 /** RFC 7638 thumbprint. */
 export const thumbprint = (jwk: PublicJwk): Sha256 => sha256(canonical({ crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }));
 
+/** Keys by thumbprint, which says everything of them. */
+const imported = new Recent<KeyObject>(1024);
+
 /** @throws Fault token.malformed when x and y are no point of the curve: a key may come from a hostile token */
 export function verifyKey(jwk: PublicJwk, kid?: string): VerifyKey {
   const jkt = thumbprint(jwk);
+  const key = imported.get(jkt) ?? importKey(jwk);
+  imported.set(jkt, key, 1);
+  return { kid: kid ?? jkt, jwk, jkt, key };
+}
+
+function importKey(jwk: PublicJwk): KeyObject {
   try {
-    return { kid: kid ?? jkt, jwk, jkt, key: createPublicKey({ key: jwk, format: 'jwk' }) };
+    return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
     throw fault('token.malformed', { what: 'the public key is no point of P-256' });
   }

@@ -8,6 +8,7 @@ import { parseJson } from '../base/json.js';
 import { type Signer, type VerifyKey, signJws, splitJws, verifyJws } from '../base/jws.js';
 import { type Shape, decode, encode } from '../base/shape.js';
 import type { Role } from '../names.js';
+import { Opened } from './opened.js';
 
 /** A kind of signed object. */
 export interface SignedKind<T> { readonly typ: string; readonly role: Role; readonly shape: Shape<T> }
@@ -30,16 +31,23 @@ export const seal = <T>(kind: SignedKind<T>, value: T, signer: Signer): string =
 /** `X_sha256` of a token: SHA-256 over its compact ASCII as signed. */
 export const tokenHash = (token: string): Sha256 => sha256(token);
 
+const opened = new Opened<{ readonly kind: unknown; readonly verified: Verified<unknown> }>();
+
 /**
  * Verifies a token of a kind.
  * @throws Fault token.malformed (not such a token), token.signature (unknown key, wrong role or bad signature), intake.malformed (payload)
  */
 export function open<T>(kind: SignedKind<T>, token: string, keys: KeyFinder): Verified<T> {
+  const known = opened.find(token, kind.role, keys);
+  if (known?.kind === kind) return known.verified as Verified<T>;
   const jws = splitJws(token);
   if (jws.typ !== kind.typ) throw fault('token.malformed', { what: `typ is ${jws.typ}, ${kind.typ} was needed` });
   const signer = keys(kind.role, jws.kid);
   if (!signer || !verifyJws(jws, signer.key)) throw fault('token.signature', { typ: kind.typ });
-  return verified(decode(kind.shape, parseJson(jws.payload, { bytes: SIGNED_BYTES }), kind.typ), token, signer);
+  const value = decode(kind.shape, parseJson(jws.payload, { bytes: SIGNED_BYTES }), kind.typ);
+  const result = verified(value, token, signer);
+  opened.keep(token, signer, { kind, verified: result }, value);
+  return result;
 }
 
 /** Marks a value as verified. For the verifiers of this ring only (open, SD-JWT): they have checked it. */

@@ -6,6 +6,7 @@ import { type Signer, signJws, thumbprint } from '../base/jws.js';
 import { decode, encode } from '../base/shape.js';
 import { CONSTRAINT_TYPES, MANDATE_TYP, MANDATE_VCT, type Mandate, type OpenPayment, mandate as mandateShape, openPayment } from '../objects/mandate.js';
 import { type KeyFinder, type Verified, verified } from '../objects/signed.js';
+import { Opened } from '../objects/opened.js';
 import { conceal } from './disclosure.js';
 import { BadSignature, Refusal } from './refusal.js';
 import { claimsOf, splitSdJwt } from './token.js';
@@ -22,12 +23,16 @@ export function issueMandate(value: Omit<Mandate, 'delegatePayload' | '_sdAlg' |
   return `${signJws(signer, { typ: MANDATE_TYP }, encode(mandateShape, whole))}~${disclosure}~`;
 }
 
+const opened = new Opened<OpenedMandate>();
+
 /**
  * Verifies a mandate's signature and form. Its life, its agent and its bounds are for the law; that the key belongs to the user in `sub` is for `keys`,
  * which must find keys of that user only.
  * @throws Fault mandate.signature, mandate.malformed, mandate.constraint_unknown
  */
 export function openMandate(token: string, keys: KeyFinder): OpenedMandate {
+  const known = opened.find(token, 'user', keys);
+  if (known !== undefined) return known;
   const split = orMalformed(() => splitSdJwt(token));
   const signer = keys('user', split.jws.kid);
   if (signer === undefined) throw fault('mandate.signature');
@@ -35,7 +40,7 @@ export function openMandate(token: string, keys: KeyFinder): OpenedMandate {
   const value = orMalformed(() => decode(mandateShape, signed, 'mandate'));
   const open = openPaymentOf(disclosed['delegate_payload'] as Json[]);
   if (thumbprint(open.cnf.jwk) !== thumbprint(value.cnf.jwk)) throw fault('mandate.malformed', { what: 'mandate and open payment name different agent keys' });
-  return { mandate: verified(value, token, signer), open };
+  return opened.keep(token, signer, { mandate: verified(value, token, signer), open }, value, open);
 }
 
 /** The AP2 part. A constraint that is unknown here would be one that is not enforced: it refuses the mandate, as AP2 demands. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { sha256, toB64u } from '../../../src/base/bytes.js';
 import { canonical } from '../../../src/base/json.js';
-import { signJws } from '../../../src/base/jws.js';
+import { signJws, verifyKey } from '../../../src/base/jws.js';
 import { encode } from '../../../src/base/shape.js';
-import { CARRIER, CARRIER_REQUEST, carrier as carrierShape } from '../../../src/objects/carrier.js';
+import { CARRIER, CARRIER_REQUEST, carrier as carrierShape, carrierRequest as carrierRequestShape } from '../../../src/objects/carrier.js';
 import { assertLive, open, seal, tokenHash } from '../../../src/objects/signed.js';
 import { NOW, carrier, carrierRequest } from '../../support/examples.js';
 import { codeOf } from '../../support/fault.js';
@@ -29,6 +29,27 @@ describe('a signed object', () => {
     ['with a payload that is no object', signJws(SIGNERS.carrier, { typ }, []), 'intake.malformed'],
     ['without a kid', seal(CARRIER, carrier, { ...SIGNERS.carrier, kid: '' }), 'token.signature'],
   ])('is refused when it was signed %s', (_, text, code) => expect(codeOf(() => open(CARRIER, text, keys))).toBe(code));
+});
+
+describe('a signed object that was opened before', () => {
+  const under = (signer: typeof STRANGER): typeof keys => (role, kid) => (role === 'carrier' && kid === 'f-test' ? verifyKey(signer.jwk, 'f-test') : undefined);
+
+  it('opens to the same value, which nobody can change for the others', () => {
+    const { value } = open(CARRIER, token, keys);
+    expect(open(CARRIER, token, keys).value).toBe(value);
+    expect(() => { value.rules.payees.push({ id: 'thief', origin: null, scenario: 'gift' }); }).toThrow(TypeError);
+    expect(() => { value.state = 'frozen'; }).toThrow(TypeError);
+  });
+
+  it.each([
+    ['its key is trusted no more', CARRIER, () => undefined, 'token.signature'],
+    ['another key has its name now', CARRIER, under(STRANGER), 'token.signature'],
+    ['it is taken for another kind', CARRIER_REQUEST as never, keys, 'token.malformed'],
+    ['it is taken for another kind of the same type and role', { ...CARRIER, shape: carrierRequestShape } as never, keys, 'intake.malformed'],
+  ])('is refused when %s', (_, kind, now, code) => {
+    open(CARRIER, token, keys);
+    expect(codeOf(() => open(kind, token, now))).toBe(code);
+  });
 });
 
 describe('the life of a token', () => {
