@@ -135,6 +135,7 @@ export const CODES = {
   'mandate.payee': row('decision', 403, 'agent', 'payee {payee} is not among those of the mandate', 'pay a payee of the mandate, or ask the user'),
   'mandate.carrier': row('decision', 403, 'agent', 'the mandate is not for carrier {carrier}', 'pay from the carrier of the mandate'),
   'mandate.task': row('decision', 403, 'agent', 'the payment is for another task than the mandate', 'name the task of the mandate'),
+  'mandate.wider': row('fault', 400, 'user', 'the new mandate would be wider than the old one: {what}', 'sign a new mandate with `ari mandate create`, if it is meant to be wider'),
   'mandate.closed': row('decision', 403, 'agent', 'the closed mandate is wrong: {what}', 'close the mandate over this payment and nonce'),
   'carrier.unknown': row('decision', 403, 'user', 'there is no carrier {carrier}', 'open a carrier'),
   'carrier.frozen': row('decision', 403, 'user', 'the carrier is frozen', 'thaw the carrier'),

@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import { LEVELS, type Level } from '../../src/names.js';
 import { fault } from '../../src/base/fault.js';
 import type { Json } from '../../src/base/json.js';
+import { mandateLimits } from '../../src/law/words.js';
 import { createMandate, order } from '../actions.js';
+import { heldMandate, narrowMandate } from '../mandates.js';
 import { paint, show, table, word } from '../output.js';
 import { adminApi, apiOption, caOption, duration, keyOption, list, minorUnits, type Remote, tokenOption, userOf, userOption } from './options.js';
 
@@ -14,8 +16,57 @@ function levelOf(word: string): Level {
   return level;
 }
 
+function showing(group: Command): void {
+  group.command('show [MANDATE]')
+    .summary('a mandate in plain words, or those of a device')
+    .description("Shows what a mandate allows: the user's own words, and beside them every limit that is checked. With --device it lists the mandates of a device.")
+    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption())
+    .option('--device <ID>', 'the device (dev_...)')
+    .option('--json', 'print one JSON object')
+    .action(async (mandateId: string | undefined, options: Remote & { device?: string; json?: boolean }) => {
+      if ((mandateId === undefined) === (options.device === undefined)) throw fault('usage.wrong', { what: 'name a mandate, or a device with --device' });
+      if (mandateId !== undefined) return showOne(mandateId, options);
+      const view = await adminApi(options).get(`/v1/delegation/mandates?device_id=${encodeURIComponent(options.device ?? '')}`) as { mandates: Record<string, Json>[] };
+      show(view as unknown as Json, options, () => table(view.mandates.map((row) => [word(row['mandate_id']), `${stateOf(row)}  ${word(row['level'])}  ${word(row['agent_id'])}  used ${word(row['uses'])}`])) || 'none');
+    });
+}
+
+const stateOf = ({ state }: Record<string, Json>): string => paint(state === 'valid' ? 'green' : 'red', word(state));
+
+async function showOne(mandateId: string, options: Remote & { json?: boolean }): Promise<void> {
+  const { view, opened } = await heldMandate(adminApi(options), mandateId);
+  const { sub, task: { summary } } = opened.mandate.value;
+  const limits = mandateLimits(opened);
+  show({ ...view, summary, limits }, options, () =>
+    [`${mandateId} of ${sub} is ${stateOf(view)}, used ${word(view['uses'])}`, '', `“${summary}”`, 'These are the words of the user. What is checked:', ...limits.map((limit) => `- ${limit}`)].join('\n'));
+}
+
+interface NarrowOptions extends Remote { user: string; key: string; max?: string; payee: string[]; payments?: string; level?: string; valid?: string; summary?: string; json?: boolean }
+
+function narrowing(group: Command): void {
+  group.command('narrow <MANDATE>')
+    .summary('replace a mandate by a tighter one')
+    .description('Ends a mandate and signs a tighter one for the same agent version, key, carrier and task. Nothing in it may be wider; what is not said stays as it was.')
+    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption()).addOption(userOption()).addOption(keyOption("the user's"))
+    .option('--max <N>', 'most for one payment, minor units')
+    .option('--payee <ID>', 'a payee it may still pay (repeatable)', list, [])
+    .option('--payments <N>', 'how many payments it still allows')
+    .option('--level <LEVEL>', 'a lower level')
+    .option('--valid <DURATION>', 'how long from now on')
+    .option('--summary <TEXT>', 'what it is for, in your words')
+    .option('--json', 'print one JSON object')
+    .action(async (mandateId: string, options: NarrowOptions) => {
+      const next = await narrowMandate(adminApi(options), userOf(options), mandateId, {
+        maxAmount: options.max === undefined ? undefined : minorUnits(options.max), payees: options.payee.length === 0 ? undefined : options.payee,
+        maxPayments: options.payments === undefined ? undefined : Number(minorUnits(options.payments)), level: options.level === undefined ? undefined : levelOf(options.level),
+        exp: options.valid === undefined ? undefined : Math.floor(Date.now() / 1000) + duration(options.valid), summary: options.summary,
+      });
+      show({ mandate_id: next, replaces: mandateId }, options, () => next);
+    });
+}
+
 export const mandate = (ari: Command): void => {
-  const group = ari.command('mandate').summary("the user's signed authority for one agent version").description('Creates, lists and revokes mandates: what a user lets exactly one agent version on one device do with one carrier.');
+  const group = ari.command('mandate').summary("the user's signed authority for one agent version").description('Creates, shows, narrows and revokes mandates: what a user lets exactly one agent version on one device do with one carrier.');
   group.command('create')
     .summary('sign a mandate')
     .description('Signs a mandate for the agent version that the device runs now and registers it at the verifier, which tells the device.')
@@ -38,16 +89,8 @@ export const mandate = (ari: Command): void => {
       });
       show({ mandate_id: mandateId }, options, () => mandateId);
     });
-  group.command('show')
-    .summary('the mandates of a device')
-    .description('Lists the mandates of a device with their state and use.')
-    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption())
-    .requiredOption('--device <ID>', 'the device (dev_...)')
-    .option('--json', 'print one JSON object')
-    .action(async (options: Remote & { device: string; json?: boolean }) => {
-      const view = await adminApi(options).get(`/v1/delegation/mandates?device_id=${encodeURIComponent(options.device)}`) as { mandates: Record<string, Json>[] };
-      show(view as unknown as Json, options, () => table(view.mandates.map((row) => [word(row['mandate_id']), `${row['state'] === 'valid' ? paint('green', 'valid') : paint('red', word(row['state']))}  ${word(row['level'])}  ${word(row['agent_id'])}  used ${word(row['uses'])}`])) || 'none');
-    });
+  showing(group);
+  narrowing(group);
   group.command('revoke <MANDATE>')
     .summary('end a mandate')
     .description("Signs the order with the user's key. Nothing is permitted under the mandate once it is answered.")

@@ -107,6 +107,14 @@ export const DELEGATION: readonly Route[] = [
     },
   }),
   route({
+    method: 'GET', path: '/v1/delegation/mandates/:mandateId', authority: 'admin', summary: 'A mandate with its state and use.', answer: mandateView,
+    async handle(v, { params: { mandateId = '' } }) {
+      const row = await v.store.mandate(mandateId);
+      if (!row) throw fault('intake.not_found', { what: `mandate ${mandateId}` });
+      return mandateOf(row);
+    },
+  }),
+  route({
     method: 'GET', path: '/v1/delegation/mandates', authority: 'admin', summary: 'The mandates of a device.',
     query: record({ deviceId: id('dev') }), answer: record({ mandates: z.array(mandateView) }),
     handle: async (v, { query: { deviceId } }) => ({ mandates: (await v.store.mandatesOfDevice(deviceId)).map(mandateOf) }),
