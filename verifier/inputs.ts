@@ -109,6 +109,10 @@ async function readManifest(v: Verifier, manifestSha256: Sha256): Promise<Verifi
 async function readConfirmation(v: Verifier, paymentId: string): Promise<Inputs['confirmation']> {
   const row = await v.store.confirmation(paymentId);
   if (!row || row.consumedAttempt !== null) return null;
-  const { keys } = await userKeyOf(v, row.token);
-  return { id: row.confirmationId, opened: open(CONFIRMATION, row.token, keys) };
+  const { keys } = await userKeyOf(v, row.token).catch(() => ({ keys: () => undefined }));
+  try {
+    return { id: row.confirmationId, opened: open(CONFIRMATION, row.token, keys) };
+  } catch {
+    return null; // the key that confirmed was revoked meanwhile
+  }
 }

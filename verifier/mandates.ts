@@ -16,7 +16,7 @@ async function toldOf(v: Verifier, row: MandateRow): Promise<Told[]> {
 }
 
 async function keysOf(v: Verifier, userId: string): Promise<Body['userKeys']> {
-  return (await v.store.userKeys(userId)).map(({ keyId, publicJwk: jwk }) => ({ kid: keyId, userId, jwk: decode(publicJwk, parseJson(jwk)) }));
+  return (await v.store.userKeys(userId, v.now())).map(({ keyId, publicJwk: jwk }) => ({ kid: keyId, userId, jwk: decode(publicJwk, parseJson(jwk)) }));
 }
 
 export async function mandatesBody(v: Verifier, deviceId: string): Promise<Body> {

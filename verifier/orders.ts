@@ -8,6 +8,7 @@ import { dispute } from './disputes.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
 import { pushMandates } from './mandates.js';
+import { revokeKeyByUser } from './userkeys.js';
 import { openByUser } from './users.js';
 
 type Kind = 'carrier' | 'mandate' | 'device';
@@ -48,6 +49,7 @@ async function spend(v: Verifier, { value }: Verified<UserOrder>): Promise<void>
 export async function obey(v: Verifier, token: string): Promise<{ subject: string; state: string }> {
   const order = await openByUser(v, USER_ORDER, token);
   const { subject, action, sub, iat } = order.value;
+  if (subject.startsWith('k-') && action === 'revoke') return revokeKeyByUser(v, order);
   const kind = KINDS[subject.slice(0, 3)];
   const state = kind && STATES[kind][action];
   if (kind === undefined || state === undefined) return dispute(v, order);

@@ -16,10 +16,10 @@ import { statusOf } from './statuses.js';
 import type { DeviceRow, PaymentRow } from './store/verbs.js';
 import { openByUser, userKeyOf } from './users.js';
 
-/** The device of the mandate's user on which exactly the agent of the mandate holds the key that it names. */
+/** A device that the mandate's user is bound to, on which exactly the agent of the mandate holds the key that it names. */
 async function deviceFor(v: Verifier, deviceId: string, { sub, agent, cnf }: Mandate): Promise<DeviceRow> {
   const device = await v.store.deviceById(deviceId);
-  if (device?.userId !== sub || device.state === 'revoked') throw fault('intake.not_found', { what: `device ${deviceId}` });
+  if (!device || device.state === 'revoked' || !(await v.store.usersOfDevice(deviceId)).includes(sub)) throw fault('intake.not_found', { what: `device ${deviceId}` });
   const agents = await v.store.deviceAgents(deviceId);
   const known = agents.find(({ agentId, manifestSha256 }) => agentId === agent.id && manifestSha256 === agent.manifestSha256);
   const holds = known && thumbprint(decode(publicJwk, parseJson(known.jwk))) === thumbprint(cnf.jwk);

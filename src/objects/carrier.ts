@@ -58,8 +58,11 @@ export const carrierRequest = record({ jti: id('crr'), sub: id('usr'), iat: seco
 export type CarrierRequest = Of<typeof carrierRequest>;
 export const CARRIER_REQUEST = signedKind('ari-carrier-request+jwt', 'user', carrierRequest);
 
-/** An instruction of the user about something that exists: freeze, thaw or revoke a carrier, a mandate or a device; dispute a payment. */
-export const userOrder = record({ jti: z.string().min(1).max(64), sub: id('usr'), iat: seconds, exp: seconds, action: z.enum(['freeze', 'thaw', 'revoke', 'dispute']), subject: z.string().regex(/^(?:crr|mnd|dev|pay)_[0-9A-Z]{26}$/) });
+/**
+ * An instruction of the user about what is hers: freeze, thaw or revoke a carrier, a mandate or a device; dispute a payment; add or revoke one of her own
+ * keys, named by its `kid`; add another user to her device.
+ */
+export const userOrder = record({ jti: z.string().min(1).max(64), sub: id('usr'), iat: seconds, exp: seconds, action: z.enum(['freeze', 'thaw', 'revoke', 'dispute', 'add']), subject: z.string().regex(/^(?:(?:crr|mnd|dev|pay)_[0-9A-Z]{26}|k-[A-Za-z0-9_-]{43})$/) });
 export type UserOrder = Of<typeof userOrder>;
 export const USER_ORDER = signedKind('ari-order+jwt', 'user', userOrder);
 

@@ -1,20 +1,19 @@
 /** /v1/delegation: users, their keys, carriers, mandates, and their end. */
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
-import { canonical, parseJson } from '../../src/base/json.js';
-import { decode, id, name, publicJwk, record, sha256Text, text, token } from '../../src/base/shape.js';
+import { parseJson } from '../../src/base/json.js';
+import { decode, id, millis, name, publicJwk, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { currency, minor, positive } from '../../src/money.js';
 import { CARRIER_STATES, LEVELS, MANDATE_STATES } from '../../src/names.js';
 import { carrierRules } from '../../src/objects/carrier.js';
 import { issueCarrier, tightenCarrier } from '../carriers.js';
 import { freshId } from '../context.js';
-import { kidOf } from '../keys.js';
 import { obey } from '../orders.js';
 import { statusReference } from '../../src/objects/status.js';
 import { statusOf } from '../statuses.js';
 import type { CarrierRow, MandateRow } from '../store/verbs.js';
 import { submitMandate } from '../submit.js';
-import { publish, published } from '../trust.js';
+import { addKey, addKeyByUser, revokeKeyByOperator } from '../userkeys.js';
 import { route, type Route } from './route.js';
 
 const carrierView = record({ carrierId: id('crr'), userId: id('usr'), currency, state: z.enum(CARRIER_STATES), rev: z.int(), totalMax: minor, reserved: minor, spent: minor, available: minor, carrier: token() });
@@ -23,6 +22,7 @@ const viewOf = ({ carrierId, userId, currency: held, state, rev, totalMax, reser
 const mandateView = record({ mandateId: id('mnd'), userId: id('usr'), carrierId: id('crr'), deviceId: id('dev'), agentId: name(), level: z.enum(LEVELS), state: z.enum(MANDATE_STATES), uses: z.int(), mandate: token() });
 const mandateOf = ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, token: mandate }: MandateRow) => ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, mandate });
 
+const keyView = record({ kid: text(128), fromMs: millis });
 const agentView = record({ agentId: name(), manifestSha256: sha256Text, version: name(64), jwk: publicJwk });
 
 export const DELEGATION: readonly Route[] = [
@@ -36,12 +36,25 @@ export const DELEGATION: readonly Route[] = [
     },
   }),
   route({
-    method: 'POST', path: '/v1/delegation/users/:userId/keys', authority: 'admin', summary: 'Registers a public key of a user. What it signs names it by the kid in the answer.', status: 201,
-    body: record({ jwk: publicJwk }), answer: record({ kid: text(128) }),
-    async handle(v, { params: { userId = '' }, body: { jwk } }) {
-      const kid = kidOf('user', jwk);
-      await v.store.addUserKey({ keyId: kid, userId, publicJwk: canonical(jwk) });
-      await publish(v.store, published('user', userId, kid, jwk), v.now());
+    method: 'POST', path: '/v1/delegation/users/:userId/keys', authority: 'admin', summary: 'Registers a public key of a user at the operator\'s word: the first speaks at once, a further one from from_ms on, a day later. What it signs names it by the kid in the answer.', status: 201,
+    body: record({ jwk: publicJwk }), answer: keyView,
+    handle: (v, { params: { userId = '' }, body: { jwk } }) => addKey(v, userId, jwk),
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/keys', authority: 'signed', summary: 'Adds a key of a user at the word of another key of hers: an order that adds its kid.', status: 201,
+    body: record({ order: token(), jwk: publicJwk }), answer: keyView,
+    handle: (v, { body: { order, jwk } }) => addKeyByUser(v, order, jwk),
+  }),
+  route({
+    method: 'GET', path: '/v1/delegation/users/:userId/keys', authority: 'admin', summary: 'All keys that a user ever had.',
+    answer: record({ keys: z.array(record({ kid: text(128), fromMs: millis, revokedMs: millis.nullable() })) }),
+    handle: async (v, { params: { userId = '' } }) => ({ keys: (await v.store.userKeyHistory(userId)).map(({ keyId, fromMs, revokedMs }) => ({ kid: keyId, fromMs, revokedMs })) }),
+  }),
+  route({
+    method: 'POST', path: '/v1/delegation/users/:userId/keys/:kid/revoke', authority: 'admin', summary: 'Revokes a key that its user has lost. Nothing that it signed is permitted after the answer.',
+    body: record({}), answer: record({ kid: text(128) }),
+    async handle(v, { params: { userId = '', kid = '' } }) {
+      await revokeKeyByOperator(v, userId, kid);
       return { kid };
     },
   }),

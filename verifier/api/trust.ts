@@ -5,6 +5,7 @@ import { sha256, toB64u } from '../../src/base/bytes.js';
 import { hex, id, millis, record, sha256Text, text, token, url } from '../../src/base/shape.js';
 import { DEVICE_STATES } from '../../src/names.js';
 import { merchantEarOf } from '../merchant.js';
+import { bindUser } from '../binding.js';
 import { route, type Route } from './route.js';
 
 /** Long enough to be typed on another machine the same day. */
@@ -29,6 +30,11 @@ export const TRUST: readonly Route[] = [
       if (!device) throw fault('intake.not_found', { what: `device ${deviceId}` });
       return device;
     },
+  }),
+  route({
+    method: 'POST', path: '/v1/trust/devices/:deviceId/users', authority: 'signed', summary: 'Binds another user to a device: by a one-time code of hers, and the order of the user who enrolled it.', status: 201,
+    body: record({ code: text(64), order: token() }), answer: record({ userId: id('usr') }),
+    handle: async (v, { params: { deviceId = '' }, body: { code, order } }) => ({ userId: await bindUser(v, deviceId, code, order) }),
   }),
   route({
     method: 'GET', path: '/v1/trust/policy', authority: 'public', summary: 'The policy in force, signed by the operator.', answer: record({ policy: token() }),

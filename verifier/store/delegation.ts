@@ -33,11 +33,11 @@ async function fundCarrier(tx: Tx, { eventId, carrierId, amount, nowMs }: Parame
   const carrier = await tx.updateTable('carriers').set((eb) => ({ state_seq: eb('state_seq', '+', 1n) })).where('carrier_id', '=', carrierId).where('state', 'in', ['active', 'frozen'])
     .returning(['user_id', 'currency']).executeTakeFirst();
   if (!carrier) throw fault('intake.not_found', { what: `open carrier ${carrierId}` });
-  if (await tx.selectFrom('transfers').select('leg').where('event_id', '=', `fund:${eventId}`).executeTakeFirst()) return;
+  if (await tx.selectFrom('transfers').select('leg').where('event_id', '=', `fund:${carrierId}:${eventId}`).executeTakeFirst()) return;
   const main = mainOf(carrier.user_id, carrier.currency);
   const { balance } = await tx.selectFrom('accounts').select('balance').where('account_id', '=', main.id).executeTakeFirstOrThrow();
   const lacking = amount > balance ? amount - balance : 0n;
-  await transfer(tx, `fund:${eventId}`, [{ from: main, to: availableOf(carrierId, carrier.currency), amount }, { from: outside(carrier.currency), to: main, amount: lacking }], nowMs);
+  await transfer(tx, `fund:${carrierId}:${eventId}`, [{ from: main, to: availableOf(carrierId, carrier.currency), amount }, { from: outside(carrier.currency), to: main, amount: lacking }], nowMs);
 }
 
 /** Money that is reserved stays: it may still be captured. */
@@ -45,10 +45,10 @@ async function returnFunds(tx: Tx, { eventId, carrierId, amount, nowMs }: Parame
   const carrier = await tx.updateTable('carriers').set((eb) => ({ state_seq: eb('state_seq', '+', 1n) })).where('carrier_id', '=', carrierId).returning(['user_id', 'currency']).executeTakeFirst();
   if (!carrier) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
   const available = availableOf(carrierId, carrier.currency);
-  const known = await tx.selectFrom('transfers').select('amount').where('event_id', '=', `return:${eventId}`).executeTakeFirst();
+  const known = await tx.selectFrom('transfers').select('amount').where('event_id', '=', `return:${carrierId}:${eventId}`).executeTakeFirst();
   const { balance } = await tx.selectFrom('accounts').select('balance').where('account_id', '=', available.id).executeTakeFirstOrThrow();
   if (!known && amount > balance) throw fault('carrier.funds', { amount, left: balance });
-  await transfer(tx, `return:${eventId}`, [{ from: available, to: mainOf(carrier.user_id, carrier.currency), amount }], nowMs);
+  await transfer(tx, `return:${carrierId}:${eventId}`, [{ from: available, to: mainOf(carrier.user_id, carrier.currency), amount }], nowMs);
 }
 
 type Verbs = 'addManifest' | 'manifest' | 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';

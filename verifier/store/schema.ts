@@ -8,7 +8,7 @@ export interface Migration { readonly version: number; readonly statements: read
 const PEOPLE = `
 CREATE TABLE users(user_id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK(kind IN('person','organisation')), created_ms BIGINT NOT NULL);
 CREATE TABLE user_keys(key_id TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users, method TEXT NOT NULL CHECK(method IN('jwk','webauthn')),
-  public_key TEXT NOT NULL, sign_count BIGINT NOT NULL DEFAULT 0, revoked_ms BIGINT);
+  public_key TEXT NOT NULL, sign_count BIGINT NOT NULL DEFAULT 0, from_ms BIGINT NOT NULL DEFAULT 0, revoked_ms BIGINT);
 CREATE INDEX user_keys_user ON user_keys(user_id);
 `;
 
@@ -20,6 +20,8 @@ CREATE TABLE devices(device_id TEXT PRIMARY KEY, ek_sha256 TEXT NOT NULL, user_i
   simulated BIGINT NOT NULL CHECK(simulated IN(0,1)), enrolled_ms BIGINT NOT NULL);
 -- one live device per TPM: the same EK again is the same device with a new key
 CREATE UNIQUE INDEX devices_ek ON devices(ek_sha256) WHERE state <> 'revoked';
+-- users beside the one who enrolled it
+CREATE TABLE device_users(device_id TEXT NOT NULL REFERENCES devices, user_id TEXT NOT NULL REFERENCES users, from_ms BIGINT NOT NULL, PRIMARY KEY(device_id, user_id));
 CREATE TABLE device_keys(ak_name TEXT PRIMARY KEY, device_id TEXT NOT NULL REFERENCES devices, record TEXT NOT NULL, from_ms BIGINT NOT NULL, retired_ms BIGINT);
 CREATE UNIQUE INDEX device_keys_live ON device_keys(device_id) WHERE retired_ms IS NULL;
 CREATE TABLE device_agents(device_id TEXT NOT NULL REFERENCES devices, agent_id TEXT NOT NULL, manifest_sha256 TEXT NOT NULL, jwk TEXT NOT NULL, PRIMARY KEY(device_id, agent_id, manifest_sha256));

@@ -51,9 +51,15 @@ export interface Store {
 
   /* users and keys */
   addUser(user: { userId: string; kind: 'person' | 'organisation'; nowMs: number }): Promise<void>;
-  addUserKey(key: { keyId: string; userId: string; publicJwk: string }): Promise<void>;
-  userKey(keyId: string): Promise<{ keyId: string; userId: string; publicJwk: string } | null>;
-  userKeys(userId: string): Promise<{ keyId: string; userId: string; publicJwk: string }[]>;
+  /** A key speaks for its user from `fromMs` on; written once, with its leaf. @throws Fault store.conflict, intake.not_found (no such user) */
+  addUserKey(key: { keyId: string; userId: string; publicJwk: string; fromMs?: number; leaf?: { eventId: string; draft: LeafDraft }; nowMs?: number }): Promise<void>;
+  /** After it returned, nothing that this key signed is permitted. @returns false when the user has no such key, or it is revoked already */
+  revokeUserKey(key: { keyId: string; userId: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<boolean>;
+  /** A key that is not revoked and speaks at this time; without a time, from any time. */
+  userKey(keyId: string, atMs?: number): Promise<{ keyId: string; userId: string; publicJwk: string } | null>;
+  userKeys(userId: string, atMs?: number): Promise<{ keyId: string; userId: string; publicJwk: string }[]>;
+  /** All keys that a user ever had. */
+  userKeyHistory(userId: string): Promise<{ keyId: string; fromMs: number; revokedMs: number | null }[]>;
 
   /* enrolment: codes and sessions are used once, decided by a conditional write */
   addEnrolCode(code: { codeSha256: Sha256; userId: string; expiresMs: number; reEnrol: boolean }): Promise<void>;
@@ -67,6 +73,10 @@ export interface Store {
   enrol(input: { deviceId: string; ekSha256: Sha256; userId: string | null; simulated: boolean; akName: string; record: string; reEnrol: boolean; clock: DeviceClock; head: LogHead | null; entries: LogRow[]; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
   deviceByAk(akName: string): Promise<DeviceRow | null>;
   deviceById(deviceId: string): Promise<DeviceRow | null>;
+  /** Another user of an enrolled device; with its leaf. Idempotent. */
+  bindUser(input: { deviceId: string; userId: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  /** Who may sign mandates for a device: the user who enrolled it, and those bound to it. */
+  usersOfDevice(deviceId: string): Promise<string[]>;
   setDeviceAgents(deviceId: string, agents: { agentId: string; manifestSha256: Sha256; jwk: string }[]): Promise<void>;
   deviceAgents(deviceId: string): Promise<{ agentId: string; manifestSha256: Sha256; jwk: string }[]>;
 

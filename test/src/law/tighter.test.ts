@@ -83,7 +83,7 @@ describe('over all rules and payments', () => {
       state: { windows: ({ ...windowed, ...changed }.windows).map(() => ({ spent, count: spent === 0n ? 0 : 1 })), carrier: { ...state.carrier!, spent, available: 100_000n } }, nowMs: NOW * 1000 + (confirmed ? atMs % 400_000 : atMs),
     });
     const verdict = (changed: Partial<CarrierRules>) => adjudicate(input(spoken(changed))).decision;
-    return { isTighter: tighter(ruled(after), ruled(before)), sameLevels: after.levels.join() === before.levels!.join(), before: verdict(before), after: verdict(after) };
+    return { isTighter: tighter(ruled(after), ruled(before)), sameLevels: after.levels!.join() === before.levels!.join(), before: verdict(before), after: verdict(after) };
   };
 
   it('nothing is permitted without the user\'s word that the looser rules refused', () => {
