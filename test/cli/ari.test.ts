@@ -13,7 +13,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const ari = (...args: string[]) => spawnSync(process.execPath, [ARI, ...args], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
 const file = (name: string, text: string): string => { writeFileSync(join(dir, name), text); return join(dir, name); };
 
-const root = new Command('ari');
+const root = new Command('ari').enablePositionalOptions();
 for (const register of commands) register(root);
 const leaves = (command: Command, path: string[] = []): { path: string[]; command: Command }[] =>
   command.commands.length === 0 ? [{ path, command }] : command.commands.flatMap((sub) => leaves(sub, [...path, sub.name()]));
