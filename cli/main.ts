@@ -22,7 +22,7 @@ const HELP = {
   commandUsage: (command: Command): string => bare(plain.commandUsage(command)),
 };
 
-function program(): Command {
+async function program(name: string | undefined): Promise<Command> {
   const ari = new Command('ari')
     .description('Proof, at the moment of payment, that an AI agent is the one its user authorised\nand runs unmodified on a trusted device.')
     .version(VERSION, '-V, --version', 'print the version')
@@ -31,14 +31,14 @@ function program(): Command {
     .exitOverride()
     .configureHelp(HELP)
     .addHelpText('after', '\nExit status:\n  0 done   1 refused, or a check failed   2 usage   3 cannot reach the other side   4 device trouble\n\nEvery command that prints takes --json. Documentation: README.md and docs/.');
-  for (const register of commands) register(ari);
+  for (const register of await commands(name)) register(ari);
   return ari;
 }
 
 /** Runs one command line. @returns the exit status */
 export async function main(argv: string[]): Promise<number> {
   try {
-    await program().parseAsync(argv, { from: 'user' });
+    await (await program(argv[0])).parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

@@ -7,6 +7,9 @@ import { configOf } from '../src/base/config.js';
 import { fault } from '../src/base/fault.js';
 import { name, record } from '../src/base/shape.js';
 
+/** Name of the file in the state folder in which `ari init` leaves the one-time enrolment code. */
+export const ENROL_CODE_FILE = 'enrol-code';
+
 const path = z.string().min(1).max(4096);
 const handle = z.int().min(0x01000000).max(0x01ffffff);
 const CHANNEL = /^(?:device:\/.+|swtpm:unix:.+|swtpm:tcp:[^:]+:[0-9]{1,5})$/;

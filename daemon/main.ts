@@ -13,7 +13,7 @@ import { DECISION, POLICY } from '../src/objects/decision.js';
 import { lower, TIERS } from '../src/names.js';
 import { BUILD, VERSION } from '../src/version.js';
 import { loadAgents } from './agents.js';
-import type { DaemonConfig } from './config.js';
+import { type DaemonConfig, ENROL_CODE_FILE } from './config.js';
 import { type Door, openDoor } from './door/door.js';
 import { openJournal } from './journal/journal.js';
 import { Launches } from './launch/launches.js';
@@ -29,8 +29,6 @@ import { openProver } from './tpm/prover.js';
 import type { Fact, Log, Prover } from './tpm/types.js';
 import { loadTrust, readText } from './trust.js';
 
-/** Name of the file in the state folder in which `ari init` leaves the one-time enrolment code. */
-export const ENROL_CODE_FILE = 'enrol-code';
 const RECOVER_MS = { first: 1_000, most: 60_000 };
 
 export interface Daemon { status(): StatusView; doctor(): Promise<Fact[]>; close(): Promise<void> }

@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
-import { pino } from 'pino';
 import { loadConfig } from '../../daemon/config.js';
-import { startDaemon } from '../../daemon/main.js';
 import { untilStopped } from '../until.js';
 
 export const daemon = (ari: Command): void => {
@@ -11,6 +9,7 @@ export const daemon = (ari: Command): void => {
     .option('-c, --config <FILE>', 'configuration', process.env['ARI_CONFIG'] ?? '/etc/ari/sidecar.toml')
     .action(async ({ config: file }: { config: string }) => {
       const config = loadConfig(file);
+      const [{ startDaemon }, { pino }] = await Promise.all([import('../../daemon/main.js'), import('pino')]);
       const log = pino({ level: config.log.level }, pino.destination(2));
       const running = await startDaemon(config, log);
       await untilStopped();

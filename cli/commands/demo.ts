@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { asFault } from '../../src/base/fault.js';
 import { ensurePackages, SWTPM } from '../demo/packages.js';
-import { Stage } from '../demo/stage.js';
-import { type Outcome, type Step, STORY, type Telling } from '../demo/story.js';
+import type { Outcome, Step, Telling } from '../demo/story.js';
 import { paint } from '../output.js';
 
 interface Told { name: string; expected: string; outcome: string; code: string | null; ms: number }
@@ -22,9 +21,9 @@ const detail = (error: unknown): string => {
   return cause instanceof Error ? `${message}: ${cause.stack ?? cause.message}` : message;
 };
 
-async function tellAll(on: Telling, say: (text: string) => void): Promise<{ steps: Told[]; ok: boolean }> {
+async function tellAll(story: readonly Step[], on: Telling, say: (text: string) => void): Promise<{ steps: Told[]; ok: boolean }> {
   const steps: Told[] = [];
-  for (const [n, step] of STORY.entries()) {
+  for (const [n, step] of story.entries()) {
     say(`\n${paint('bold', `${n + 1}. ${step.tells}`)}`);
     const { told, seen, ok } = await play(step, on);
     steps.push(told);
@@ -43,10 +42,11 @@ async function run(options: { bundles?: string; json?: boolean }): Promise<void>
   ensurePackages(SWTPM, (text) => process.stderr.write(`${text}\n`));
   const bundles = options.bundles ?? await mkdtemp(join(tmpdir(), 'ari-bundles-'));
   await mkdir(bundles, { recursive: true });
+  const [{ Stage }, { STORY }] = await Promise.all([import('../demo/stage.js'), import('../demo/story.js')]);
   const stage = await Stage.open();
   const on: Telling = { stage, bundles, saved: new Map(), l2: '', pending: '', tier: 'T0' };
   try {
-    const { steps, ok } = await tellAll(on, say);
+    const { steps, ok } = await tellAll(STORY, on, say);
     if (options.json) process.stdout.write(`${JSON.stringify({ steps, tier: on.tier, bundles })}\n`);
     else say(ending(ok, bundles));
     process.exitCode = ok ? 0 : 1;

@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
-import { pino } from 'pino';
 import { loadConfig } from '../../daemon/config.js';
-import { openProver } from '../../daemon/tpm/prover.js';
 import type { Fact } from '../../daemon/tpm/types.js';
 import { loadTrust } from '../../daemon/trust.js';
 import { loadAgents } from '../../daemon/agents.js';
@@ -28,6 +26,7 @@ async function examine(file: string): Promise<Fact[]> {
   ];
   const status = await new AriClient({ socket: config.agents.socket }).status().catch(() => null);
   if (status) return [...facts, await fact('sidecar', () => `running, tier ${status.tier}${status.reason ? `: ${status.reason}` : ''}`), { name: 'verifier', ok: status.verifier.connected, detail: status.verifier.url, fix: status.verifier.connected ? null : 'check the network and [verifier] url' }];
+  const [{ openProver }, { pino }] = await Promise.all([import('../../daemon/tpm/prover.js'), import('pino')]);
   const prover = await openProver({ ...config.tpm, stateDir: config.state.dir }, pino({ level: 'silent' }));
   try {
     return [...facts, { name: 'sidecar', ok: false, detail: 'not running', fix: `ari daemon -c ${file}` }, ...await prover.doctor()];

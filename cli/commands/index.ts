@@ -1,20 +1,29 @@
-/** All sub-commands, in the order of `ari --help`. */
+/** All sub-commands, in the order of `ari --help`. Each stands in a module of its own that is loaded when it is needed: none pays for the libraries of another. */
 import type { Command } from 'commander';
-import { auditLogs } from './audit.js';
-import { carrier } from './carrier.js';
-import { daemon } from './daemon.js';
-import { demo } from './demo.js';
-import { doctor } from './doctor.js';
-import { init } from './init.js';
-import { inspect } from './inspect.js';
-import { mandate } from './mandate.js';
-import { manifest } from './manifest.js';
-import { pay } from './pay.js';
-import { policy } from './policy.js';
-import { run } from './run.js';
-import { status } from './status.js';
-import { user } from './user.js';
-import { verifier } from './verifier.js';
-import { verify } from './verify.js';
 
-export const commands: ((ari: Command) => void)[] = [demo, init, daemon, run, status, doctor, pay, manifest, user, mandate, carrier, verifier, policy, verify, auditLogs, inspect];
+type Register = (ari: Command) => void;
+
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  demo: async () => (await import('./demo.js')).demo,
+  init: async () => (await import('./init.js')).init,
+  daemon: async () => (await import('./daemon.js')).daemon,
+  run: async () => (await import('./run.js')).run,
+  status: async () => (await import('./status.js')).status,
+  doctor: async () => (await import('./doctor.js')).doctor,
+  pay: async () => (await import('./pay.js')).pay,
+  manifest: async () => (await import('./manifest.js')).manifest,
+  user: async () => (await import('./user.js')).user,
+  mandate: async () => (await import('./mandate.js')).mandate,
+  carrier: async () => (await import('./carrier.js')).carrier,
+  verifier: async () => (await import('./verifier.js')).verifier,
+  policy: async () => (await import('./policy.js')).policy,
+  verify: async () => (await import('./verify.js')).verify,
+  audit: async () => (await import('./audit.js')).auditLogs,
+  inspect: async () => (await import('./inspect.js')).inspect,
+};
+
+/** The command of this name; all of them when it is the name of none, for the help and for what is said of a wrong one. */
+export function commands(name = ''): Promise<Register[]> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return Promise.all(load === undefined ? Object.values(COMMANDS).map((each) => each()) : [load()]);
+}

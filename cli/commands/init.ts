@@ -1,8 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../daemon/config.js';
-import { ENROL_CODE_FILE } from '../../daemon/main.js';
+import { ENROL_CODE_FILE, loadConfig } from '../../daemon/config.js';
 import { decode, stringify } from '../../src/base/shape.js';
 import { trustFile } from '../../src/objects/trust.js';
 import { apiOf } from '../http.js';

@@ -1,12 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Argument, Option, type Command } from 'commander';
-import { pino } from 'pino';
 import { initVerifier } from '../../verifier/init.js';
 import { loadConfig } from '../../verifier/config.js';
 import { OWN_ROLES, type OwnRole, rotateKey } from '../../verifier/keys.js';
-import { startVerifier } from '../../verifier/main.js';
-import { openStore } from '../../verifier/store/store.js';
 import { putPayee, trustPublisher } from '../actions.js';
 import { loadPublic } from '../keys.js';
 import { show } from '../output.js';
@@ -70,6 +67,7 @@ export const verifier = (ari: Command): void => {
     .addOption(configOption())
     .option('--log-level <LEVEL>', 'fatal, error, warn, info, debug or trace', 'info')
     .action(async (options: { config: string; logLevel: string }) => {
+      const [{ startVerifier }, { pino }] = await Promise.all([import('../../verifier/main.js'), import('pino')]);
       const logger = pino({ level: options.logLevel }, pino.destination(2));
       const running = await startVerifier(loadConfig(options.config), { logger });
       logger.info({ url: running.url }, 'the verifier is ready');
@@ -82,6 +80,7 @@ export const verifier = (ari: Command): void => {
     .addOption(configOption())
     .action(async (options: { config: string }) => {
       const { store: { path, url } } = loadConfig(options.config);
+      const { openStore } = await import('../../verifier/store/store.js');
       const store = await openStore(path === undefined ? { url: url ?? '' } : { path });
       await store.migrate();
       await store.close();

@@ -14,7 +14,7 @@ const ari = (...args: string[]) => spawnSync(process.execPath, [ARI, ...args], {
 const file = (name: string, text: string): string => { writeFileSync(join(dir, name), text); return join(dir, name); };
 
 const root = new Command('ari').enablePositionalOptions();
-for (const register of commands) register(root);
+for (const register of await commands()) register(root);
 const leaves = (command: Command, path: string[] = []): { path: string[]; command: Command }[] =>
   command.commands.length === 0 ? [{ path, command }] : command.commands.flatMap((sub) => leaves(sub, [...path, sub.name()]));
 
