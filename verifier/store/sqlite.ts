@@ -16,6 +16,10 @@ import type { Tables } from './tables.js';
 const LOCK_WAIT_MS = 10_000;
 const OPEN_WAIT_MS = 5_000;
 
+/** Whether a statement gives rows never changes, and the library asks SQLite for it anew each time. */
+const prepared = (statement: SqliteStatement): SqliteStatement =>
+  ({ reader: statement.reader, all: (values) => statement.all(values), run: (values) => statement.run(values), iterate: (values) => statement.iterate(values) });
+
 /** Statements are prepared once: the verbs are a fixed set of texts. They outlive `close` until they are collected, so the journal is emptied first. */
 function preparing(file: Libsql.Database): SqliteDatabase {
   const known = new Map<string, SqliteStatement>();
@@ -25,16 +29,22 @@ function preparing(file: Libsql.Database): SqliteDatabase {
       file.close();
     },
     prepare(sql) {
-      const statement = known.get(sql) ?? (file.prepare(sql) as unknown as SqliteStatement);
+      const statement = known.get(sql) ?? prepared(file.prepare(sql) as unknown as SqliteStatement);
       known.set(sql, statement);
       return statement;
     },
   };
 }
 
+const BEGIN = { read: CompiledQuery.raw('begin'), write: CompiledQuery.raw('begin immediate') };
+const COMMIT = CompiledQuery.raw('commit');
+
 class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw(settings?.accessMode === 'read only' ? 'begin' : 'begin immediate'));
+    await connection.executeQuery(settings?.accessMode === 'read only' ? BEGIN.read : BEGIN.write);
+  }
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(COMMIT);
   }
 }
 
