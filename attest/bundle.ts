@@ -58,7 +58,10 @@ interface Unreadable { edge: Edge; what: string }
 
 function readBundle(wire: Json): { bundle: Bundle } | Unreadable {
   const read = bundle.safeParse(wire);
-  if (read.success) return read.data.userAssertion === null ? { bundle: read.data } : { edge: HOME.userAssertion, what: 'user_assertion: it cannot be checked here, so it is not believed' };
+  if (read.success) {
+    const alone = read.data.userAssertion !== null && read.data.confirmation === null;
+    return alone ? { edge: HOME.userAssertion, what: 'user_assertion: there is no confirmation that it belongs to' } : { bundle: read.data };
+  }
   const [issue] = read.error.issues;
   const member = MEMBERS.get(String(issue?.path[0])) ?? 'v';
   return { edge: HOME[member], what: `${issue?.path.join('.') || 'bundle'}: ${issue?.message ?? 'refused'}` };

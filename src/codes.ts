@@ -168,6 +168,7 @@ export const CODES = {
   'confirm.signature': row('fault', 403, 'user', 'the confirmation is not signed by a key of the user', 'sign with a registered key'),
   'confirm.expired': row('fault', 403, 'user', 'the confirmation is expired', 'confirm again'),
   'confirm.mismatch': row('fault', 403, 'user', 'the confirmation is for other terms: {what}', 'confirm the terms that were shown'),
+  'confirm.assertion': row('fault', 403, 'user', 'the assertion of the passkey is not taken: {what}', 'confirm again with the registered passkey, on a page of this service'),
   'confirm.not_awaited': row('fault', 409, 'user', 'the payment does not wait for a confirmation (it is {state})', 'ask for the state of the payment'),
   'token.expired': row('fault', 403, 'peer', 'the execution token is expired', 'ask for a new payment'),
   'token.used': row('fault', 409, 'peer', 'the execution token was redeemed with another request', 'redeem a token once'),

@@ -49,7 +49,7 @@ const BODIES = {
   /** All valid mandates of this device with their carriers, and the public keys of the users who signed them: replaces what the device had. */
   mandates: record({ mandates: z.array(record({ mandate: token(), carrier: token(), state: z.enum(['valid', 'suspended']) })).max(1024), userKeys: z.array(record({ kid: text(64), userId: id('usr'), jwk: publicJwk })).max(1024) }),
   /** Decision with the parts of the bundle that only the verifier has. */
-  decision: record({ paymentId: id('pay'), attempt: count, state: z.enum(PAYMENT_STATES), decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), authority: authorityState, confirmation: token().nullable(), leaf: z.string().max(65_535), proof }),
+  decision: record({ paymentId: id('pay'), attempt: count, state: z.enum(PAYMENT_STATES), decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), authority: authorityState, confirmation: token().nullable(), userAssertion: z.string().max(65_536).nullable(), leaf: z.string().max(65_535), proof }),
   execution: record({ paymentId: id('pay'), state: z.enum(PAYMENT_STATES), execution: token().nullable(), receipt: token().nullable(), leaf: z.string().max(65_535).nullable(), proof: proof.nullable() }),
   confirmed: record({ paymentId: id('pay'), confirmation: token() }),
   revoked: record({ subject: text(64), state: text(32) }),

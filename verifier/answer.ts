@@ -18,12 +18,13 @@ export async function storedAnswer(v: Verifier, payment: PaymentRow, attempt: At
   const [carrier, confirmation, policy] = await Promise.all([
     authority.carrier && v.store.carrierRev(authority.carrier.carrierId, authority.carrier.rev), v.store.confirmation(payment.paymentId), v.store.policy(value.policy.sha256),
   ]);
+  const consent = named(confirmation?.token ?? null, value.inputs.confirmationSha256);
   return {
     permitted: attempt.decisionKind === 'permit',
     eventId: decisionEvent(attempt.decision, attempt.decidedMs),
     body: {
       paymentId: payment.paymentId, attempt: attempt.n, state: payment.state, decision: attempt.decision, ear: attempt.ear,
-      carrier: named(carrier, value.inputs.carrierSha256), confirmation: named(confirmation?.token ?? null, value.inputs.confirmationSha256),
+      carrier: named(carrier, value.inputs.carrierSha256), confirmation: consent, userAssertion: consent === null ? null : (confirmation?.assertion ?? null),
       policy: policy ?? v.trust.policy().token, authority,
     },
   };

@@ -56,6 +56,8 @@ const fields = record({
   /** `origin`: the log's name in its checkpoints, a plain name without scheme. `dir`: where its tiles lie, one folder for each process. `witnesses`: vkeys of those whose cosignatures are taken. */
   deposit: record({ origin: z.string().max(256).regex(/^[^\s+]+$/, 'must be a name without spaces and +'), dir: path.default('log'), witnesses: z.array(vkeyOfWitness).max(16).default([]) }),
   nonce: record({ lifeS: z.int().min(5).max(3600).default(120), pool: z.int().min(1).max(64).default(16) }).prefault({}),
+  /** Passkeys: the RP id that they are registered for, and the pages that may ask for them. Without it there are none. */
+  passkeys: record({ rpId: z.string().max(253).regex(/^[a-z0-9.-]+$/), origins: z.array(z.string().max(512)).min(1).max(16) }).optional(),
   api: record({ adminTokenFile: path }),
 });
 type Fields = z.output<typeof fields>;

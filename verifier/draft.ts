@@ -90,7 +90,7 @@ export function answerOf({ asked, inputs, appraisal, ruling, nowMs, decision }: 
     body: {
       paymentId: asked.paymentId, attempt: asked.attempt, state: STATE[ruling.decision],
       decision, ear: appraisal.authentic ? appraisal.ear : null, carrier: inputs.carrier?.token ?? null, policy: inputs.policy.token,
-      authority: inputs.state, confirmation: inputs.confirmation?.opened.token ?? null,
+      authority: inputs.state, confirmation: inputs.confirmation?.opened.token ?? null, userAssertion: inputs.confirmation?.assertion ?? null,
     },
   };
 }

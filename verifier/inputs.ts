@@ -7,7 +7,7 @@ import { asFault, Fault, type Finding } from '../src/base/fault.js';
 import type { Sha256 } from '../src/base/bytes.js';
 import type { LinkBody } from '../src/link.js';
 import { type AuthorityState, type Carrier, CARRIER, type CarrierRules } from '../src/objects/carrier.js';
-import { type Confirmation, CONFIRMATION, type Policy } from '../src/objects/decision.js';
+import { type Confirmation, CONFIRMATION, CONSENT, type Policy } from '../src/objects/decision.js';
 import { paymentHash } from '../src/objects/intent.js';
 import { AGENT_MANIFEST, type AgentManifest } from '../src/objects/manifest.js';
 import type { ClosedPayment } from '../src/objects/mandate.js';
@@ -33,7 +33,8 @@ export interface Inputs {
   readonly manifest: Verified<AgentManifest> | null;
   readonly carrier: Verified<Carrier> | null;
   readonly state: AuthorityState;
-  readonly confirmation: { readonly id: string; readonly opened: Verified<Confirmation> } | null;
+  /** `assertion`: of the passkey with which it was given. */
+  readonly confirmation: { readonly id: string; readonly opened: Verified<Confirmation>; readonly assertion: string | null } | null;
 }
 
 const PERIOD_MS: Record<CarrierRules['windows'][number]['period'], number> = { PT1H: 3_600_000, P1D: 86_400_000, P7D: 604_800_000, P30D: 2_592_000_000 };
@@ -105,14 +106,11 @@ async function readManifest(v: Verifier, manifestSha256: Sha256): Promise<Verifi
   }
 }
 
-/** Consent that no attempt has used. Whether it is for these terms and still young is for the law. */
+/** Consent that no attempt has used, by a key that still speaks. Whether it is for these terms and still young is for the law. */
 async function readConfirmation(v: Verifier, paymentId: string): Promise<Inputs['confirmation']> {
   const row = await v.store.confirmation(paymentId);
-  if (!row || row.consumedAttempt !== null) return null;
-  const { keys } = await userKeyOf(v, row.token).catch(() => ({ keys: () => undefined }));
-  try {
-    return { id: row.confirmationId, opened: open(CONFIRMATION, row.token, keys) };
-  } catch {
-    return null; // the key that confirmed was revoked meanwhile
-  }
+  if (!row || row.consumedAttempt !== null || (await v.store.userKey(row.keyId, v.now())) === null) return null;
+  const { confirmationId: id, token, assertion } = row;
+  const opened = assertion === null ? open(CONFIRMATION, token, (await userKeyOf(v, token)).keys) : open(CONSENT, token, v.trust.keys);
+  return { id, opened, assertion };
 }

@@ -12,7 +12,7 @@ import { type Role, ROLES } from '../src/names.js';
 import { createSecret, readSecret } from './keyfiles.js';
 
 /** The roles this process plays. */
-export const OWN_ROLES = ['verifier', 'carrier', 'settlement', 'operator'] as const;
+export const OWN_ROLES = ['verifier', 'carrier', 'settlement', 'consent', 'operator'] as const;
 export type OwnRole = (typeof OWN_ROLES)[number];
 
 export interface Keys extends Readonly<Record<OwnRole, Signer>> {

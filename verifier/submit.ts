@@ -1,11 +1,13 @@
 /** What users bring: mandates for agents on their devices, and consent to payments that wait for it. */
 import { fault } from '../src/base/fault.js';
-import { thumbprint } from '../src/base/jws.js';
-import { decode, parse, publicJwk } from '../src/base/shape.js';
+import { thumbprint, verifyKey } from '../src/base/jws.js';
+import { decode, parse, publicJwk, stringify } from '../src/base/shape.js';
 import { parseJson } from '../src/base/json.js';
-import { type Confirmation, CONFIRMATION } from '../src/objects/decision.js';
+import { consentChallenge, type UserAssertion, userAssertion, verifyAssertion } from '../src/objects/assertion.js';
+import { type Confirmation, CONFIRMATION, CONSENT } from '../src/objects/decision.js';
 import { type Intent, intent as intentShape } from '../src/objects/intent.js';
 import type { Mandate } from '../src/objects/mandate.js';
+import { assertLive, open, seal, type Verified } from '../src/objects/signed.js';
 import { mandateHash } from '../src/sdjwt/index.js';
 import type { Verifier } from './context.js';
 import { orderEvent } from './events.js';
@@ -65,15 +67,35 @@ export async function payer(v: Verifier, payment: PaymentRow): Promise<string | 
  */
 export async function submitConfirmation(v: Verifier, paymentId: string, token: string): Promise<string> {
   const confirmation = await openByUser(v, CONFIRMATION, token);
-  const payment = await v.store.payment(paymentId);
-  if (!payment || confirmation.value.sub !== (await payer(v, payment))) throw fault('intake.not_found', { what: `payment ${paymentId}` });
-  assertSameTerms(confirmation.value, payment, parse(intentShape, payment.intent));
   const { kid } = await userKeyOf(v, token);
-  const draft = leafDraft(v, { kind: 'confirmed', chain: payment.carrierId ?? payment.deviceId, payment: payment.paymentSha256, confirmation: confirmation.sha256, subject: confirmation.sha256 });
-  const leaf = { eventId: orderEvent(confirmation.sha256, confirmation.value.iat), draft };
-  await v.store.addConfirmation({ confirmationId: confirmation.value.jti, paymentId, keyId: kid, token, leaf, nowMs: v.now() });
+  return consent(v, paymentId, { confirmation, kid, assertion: null });
+}
+
+/**
+ * The same with a passkey: it has signed the hash of these terms, and the consent service signs the terms themselves. Both are kept, and both are
+ * verified again offline.
+ * @throws Fault confirm.signature, confirm.assertion, token.time, and those of {@link submitConfirmation}
+ */
+export async function submitAssertion(v: Verifier, paymentId: string, terms: Confirmation, assertion: UserAssertion): Promise<string> {
+  const row = await v.store.userKey(assertion.kid, v.now());
+  const { passkeys } = v.config;
+  if (!passkeys || row?.userId !== terms.sub || row.rpId !== assertion.rpId || row.rpId !== passkeys.rpId) throw fault('confirm.signature');
+  const counter = verifyAssertion(assertion, verifyKey(decode(publicJwk, parseJson(row.publicJwk)), row.keyId), consentChallenge(terms), passkeys.origins);
+  assertLive(CONSENT, terms, Math.floor(v.now() / 1000));
+  if (!(await v.store.countAssertion(row.keyId, counter))) throw fault('confirm.assertion', { what: 'its counter did not rise: the passkey was copied' });
+  const confirmation = open(CONSENT, seal(CONSENT, terms, v.keys.consent), v.trust.keys);
+  return consent(v, paymentId, { confirmation, kid: row.keyId, assertion: stringify(userAssertion, assertion) });
+}
+
+async function consent(v: Verifier, paymentId: string, { confirmation, kid, assertion }: { confirmation: Verified<Confirmation>; kid: string; assertion: string | null }): Promise<string> {
+  const { value, sha256, token } = confirmation;
+  const payment = await v.store.payment(paymentId);
+  if (!payment || value.sub !== (await payer(v, payment))) throw fault('intake.not_found', { what: `payment ${paymentId}` });
+  assertSameTerms(value, payment, parse(intentShape, payment.intent));
+  const draft = leafDraft(v, { kind: 'confirmed', chain: payment.carrierId ?? payment.deviceId, payment: payment.paymentSha256, confirmation: sha256, subject: sha256 });
+  await v.store.addConfirmation({ confirmationId: value.jti, paymentId, keyId: kid, token, assertion, leaf: { eventId: orderEvent(sha256, value.iat), draft }, nowMs: v.now() });
   v.hub.push(payment.deviceId, 'confirmed', { paymentId, confirmation: token });
-  return confirmation.value.jti;
+  return value.jti;
 }
 
 /** A consent to other terms is refused at once, so that the user hears of it now and not at the next attempt. */

@@ -48,7 +48,7 @@ async function ownKeys(store: Store): Promise<KeyFinder> {
 
 /** Reads what the configuration names and publishes the keys. @throws Fault config.*, or a fault of the policy's token */
 export async function loadTrust(config: VerifierConfig, keys: Keys, store: Store, nowMs: number): Promise<Trust> {
-  const owners = { verifier: config.issuers.verifier, carrier: config.issuers.carrier, settlement: config.issuers.settlement, operator: config.issuers.verifier };
+  const owners = { verifier: config.issuers.verifier, carrier: config.issuers.carrier, settlement: config.issuers.settlement, consent: config.issuers.verifier, operator: config.issuers.verifier };
   for (const role of OWN_ROLES) await publish(store, published(role, owners[role], keys[role].kid, keys[role].jwk), nowMs);
   const publishers = publishersOf(config.trust.publishers);
   for (const row of publishers.rows) await publish(store, row, nowMs);

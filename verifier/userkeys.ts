@@ -19,30 +19,40 @@ import { openByUser } from './users.js';
 
 export const KEY_DELAY_MS = 86_400_000;
 
+/** `passkey`: it signs assertions, never tokens. Its public key is what the browser's `getPublicKey()` gave, as a JWK. */
+export interface GivenKey { readonly jwk: PublicJwk; readonly passkey: boolean }
+
+function rpIdOf(v: Verifier, passkey: boolean): string | null {
+  if (!passkey) return null;
+  const { passkeys } = v.config;
+  if (!passkeys) throw fault('intake.malformed', { what: 'passkey: this verifier takes none, see [passkeys] in its configuration' });
+  return passkeys.rpId;
+}
+
 /** At the operator's word: the first key of a user speaks at once, every further one after {@link KEY_DELAY_MS}. @throws Fault store.conflict, intake.not_found */
-export async function addKey(v: Verifier, userId: string, jwk: PublicJwk): Promise<{ kid: string; fromMs: number }> {
+export async function addKey(v: Verifier, userId: string, { jwk, passkey }: GivenKey): Promise<{ kid: string; fromMs: number }> {
   const kid = kidOf('user', jwk);
   const history = await v.store.userKeyHistory(userId);
   const known = history.find(({ keyId }) => keyId === kid);
   const fromMs = known?.fromMs ?? (history.length === 0 ? 0 : v.now() + KEY_DELAY_MS);
-  await keep(v, { userId, jwk, kid, fromMs, eventId: freshId(v, 'evt'), subject: sha256(kid) });
+  await keep(v, { userId, jwk, kid, rpId: rpIdOf(v, passkey), fromMs, eventId: freshId(v, 'evt'), subject: sha256(kid) });
   return { kid, fromMs };
 }
 
 /** At the word of a key that speaks: at once. The order names the new key by its hash. @throws Fault of {@link openByUser}; intake.malformed, store.conflict */
-export async function addKeyByUser(v: Verifier, token: string, jwk: PublicJwk): Promise<{ kid: string; fromMs: number }> {
+export async function addKeyByUser(v: Verifier, token: string, { jwk, passkey }: GivenKey): Promise<{ kid: string; fromMs: number }> {
   const { value: { action, subject, sub, iat }, sha256: orderSha256 } = await openByUser(v, USER_ORDER, token);
   const kid = kidOf('user', jwk);
   if (action !== 'add' || subject !== kid) throw fault('intake.malformed', { what: 'order: it does not add this key' });
-  await keep(v, { userId: sub, jwk, kid, fromMs: v.now(), eventId: orderEvent(orderSha256, iat), subject: orderSha256 });
+  await keep(v, { userId: sub, jwk, kid, rpId: rpIdOf(v, passkey), fromMs: v.now(), eventId: orderEvent(orderSha256, iat), subject: orderSha256 });
   return { kid, fromMs: v.now() };
 }
 
-interface NewKey { userId: string; jwk: PublicJwk; kid: string; fromMs: number; eventId: string; subject: string }
+interface NewKey { userId: string; jwk: PublicJwk; kid: string; rpId: string | null; fromMs: number; eventId: string; subject: string }
 
-async function keep(v: Verifier, { userId, jwk, kid, fromMs, eventId, subject }: NewKey): Promise<void> {
+async function keep(v: Verifier, { userId, jwk, kid, rpId, fromMs, eventId, subject }: NewKey): Promise<void> {
   const leaf = { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: userId, subject }) };
-  await v.store.addUserKey({ keyId: kid, userId, publicJwk: canonical(jwk), fromMs, leaf, nowMs: v.now() });
+  await v.store.addUserKey({ keyId: kid, userId, publicJwk: canonical(jwk), rpId, fromMs, leaf, nowMs: v.now() });
   await publish(v.store, published('user', userId, kid, jwk), v.now());
 }
 

@@ -10,7 +10,7 @@ import type { Verifier } from './context.js';
 export async function userKeyOf(v: Verifier, jws: string): Promise<{ keys: KeyFinder; userId: string; kid: string }> {
   const { kid, typ } = splitJws(jws);
   const row = await v.store.userKey(kid, v.now());
-  if (!row) throw fault('token.signature', { typ });
+  if (!row || row.rpId !== null) throw fault('token.signature', { typ });
   const key = verifyKey(decode(publicJwk, parseJson(row.publicJwk)), kid);
   return { keys: (role, wanted) => (role === 'user' && wanted === kid ? key : undefined), userId: row.userId, kid };
 }

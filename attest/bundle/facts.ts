@@ -3,11 +3,15 @@
  * One edge answers for each object: the one that is named when the object is missing, unreadable or not signed by whom it must be.
  */
 import type { Sha256 } from '../../src/base/bytes.js';
+import { splitJws } from '../../src/base/jws.js';
+import { parse } from '../../src/base/shape.js';
 import type { Code } from '../../src/codes.js';
+import { ROLES } from '../../src/names.js';
 import { readLeaf } from '../../src/deposit/chain.js';
 import type { Bundle, Edge } from '../../src/objects/bundle.js';
 import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
-import { CONFIRMATION, type Confirmation, DECISION, type Decision, POLICY, type Policy } from '../../src/objects/decision.js';
+import { consentChallenge, userAssertion, verifyAssertion } from '../../src/objects/assertion.js';
+import { CONFIRMATION, type Confirmation, CONSENT, DECISION, type Decision, POLICY, type Policy } from '../../src/objects/decision.js';
 import { DEVICE_RECORD, type DeviceRecord } from '../../src/objects/device.js';
 import { EAR, type Ear } from '../../src/objects/ear.js';
 import type { Evidence } from '../../src/objects/evidence.js';
@@ -82,10 +86,23 @@ function ownMandate(token: string, trust: Trust): OpenedMandate {
   return opened;
 }
 
-function ownConfirmation(token: string, trust: Trust): Verified<Confirmation> {
-  const opened = open(CONFIRMATION, token, trust.keys);
-  claim(trust.owner(opened.signer.kid) === opened.value.sub, 'the confirmation is signed with a key of another user', 'confirm.signature');
+/** A user's own token; or the consent service's, with the assertion of a passkey of that user over exactly these terms. */
+function ownConfirmation(token: string, assertion: string | null, trust: Trust): Verified<Confirmation> {
+  const byPasskey = splitJws(token).kid.startsWith(`${ROLES.consent}-`);
+  claim(byPasskey === (assertion !== null), byPasskey ? 'there is no assertion of a passkey' : 'there is an assertion that nothing asks for', 'confirm.assertion');
+  const opened = open(byPasskey ? CONSENT : CONFIRMATION, token, trust.keys);
+  const kid = assertion === null ? opened.signer.kid : assertedBy(opened.value, assertion, trust);
+  claim(trust.owner(kid) === opened.value.sub, 'the confirmation is signed with a key of another user', 'confirm.signature');
   return opened;
+}
+
+/** @returns the key id of the passkey that signed the terms */
+function assertedBy(terms: Confirmation, text: string, trust: Trust): string {
+  const assertion = parse(userAssertion, text, 'user assertion');
+  const key = trust.keys('user', assertion.kid);
+  claim(key !== undefined, 'the passkey is not a known key of a user', 'confirm.signature');
+  verifyAssertion(assertion, key, consentChallenge(terms));
+  return assertion.kid;
 }
 
 const of = <T>(value: T | null, hash: (value: T) => Sha256): Sha256 | null => (value === null ? null : hash(value));
@@ -109,7 +126,7 @@ export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
     appraisal: object('attest-binding', () => reappraise({ evidence: evidence(), earlier: b.log, record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
     ear: object('ear-evidence', () => issued(EAR, present(b.ear, 'attestation result'), trust)),
     decision: object('decision-ear', () => issued(DECISION, b.decision, trust)),
-    confirmation: object('confirmation-intent', () => ownConfirmation(present(b.confirmation, 'confirmation'), trust)),
+    confirmation: object('confirmation-intent', () => ownConfirmation(present(b.confirmation, 'confirmation'), b.userAssertion, trust)),
     execution: object('execution-decision', () => issued(EXECUTION_TOKEN, present(b.execution, 'execution token'), trust)),
     receipt: object('receipt-execution', () => issued(RECEIPT, present(b.receipt, 'receipt'), trust)),
     atS: () => Math.floor((nowMs ?? leaves()[0].tsMs) / 1000),

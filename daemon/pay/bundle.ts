@@ -23,7 +23,7 @@ export function bundleOf(p: Payment): string | null {
     policy: ruling.policy,
     decision: ruling.decision,
     confirmation: ruling.confirmation,
-    userAssertion: null,
+    userAssertion: ruling.userAssertion,
     execution: result?.execution ?? null,
     receipt: result?.receipt ?? null,
     leaves: [ruling.leaf, ...(result?.leaf ? [result.leaf] : [])],

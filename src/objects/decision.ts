@@ -78,3 +78,5 @@ export const confirmation = record({
 });
 export type Confirmation = Of<typeof confirmation>;
 export const CONFIRMATION = signedKind('ari-confirmation+jwt', 'user', confirmation);
+/** The same consent, given with a passkey: signed by the consent service, and worth nothing without the passkey's assertion beside it. */
+export const CONSENT = signedKind('ari-confirmation+jwt', 'consent', confirmation);

@@ -27,7 +27,7 @@ export const FROM_VERIFIER: { [T in VerifierMessage['type']]: LinkBody<T> } = {
   welcome: { deviceId: e.ids.device, device: token, aud: e.VERIFIER, nowMs: e.NOW * 1000, simulated: true, tier: 'T2' },
   policy: { policy: token },
   mandates: { mandates: [{ mandate: token, carrier: token, state: 'valid' }], userKeys: [{ userId: 'usr_01ARZ3NDEKTSV4RRFFQ69G5FAV', kid: 'k-test', jwk: AGENT.jwk }] },
-  decision: { paymentId: e.ids.payment, attempt: 1, state: 'permitted', decision: token, ear: token, carrier: token, policy: token, authority: e.state, confirmation: null, leaf: '{}', proof: 'c2sp.org/tlog-proof@v1\n' },
+  decision: { paymentId: e.ids.payment, attempt: 1, state: 'permitted', decision: token, ear: token, carrier: token, policy: token, authority: e.state, confirmation: null, userAssertion: null, leaf: '{}', proof: 'c2sp.org/tlog-proof@v1\n' },
   execution: { paymentId: e.ids.payment, state: 'settled', execution: token, receipt: token, leaf: '{}', proof: 'c2sp.org/tlog-proof@v1\n' },
   confirmed: { paymentId: e.ids.payment, confirmation: token },
   revoked: { subject: e.ids.mandate, state: 'revoked' },

@@ -37,13 +37,13 @@ export const DELEGATION: readonly Route[] = [
   }),
   route({
     method: 'POST', path: '/v1/delegation/users/:userId/keys', authority: 'admin', summary: 'Registers a public key of a user at the operator\'s word: the first speaks at once, a further one from from_ms on, a day later. What it signs names it by the kid in the answer.', status: 201,
-    body: record({ jwk: publicJwk }), answer: keyView,
-    handle: (v, { params: { userId = '' }, body: { jwk } }) => addKey(v, userId, jwk),
+    body: record({ jwk: publicJwk, passkey: z.boolean().default(false) }), answer: keyView,
+    handle: (v, { params: { userId = '' }, body }) => addKey(v, userId, body),
   }),
   route({
     method: 'POST', path: '/v1/delegation/keys', authority: 'signed', summary: 'Adds a key of a user at the word of another key of hers: an order that adds its kid.', status: 201,
-    body: record({ order: token(), jwk: publicJwk }), answer: keyView,
-    handle: (v, { body: { order, jwk } }) => addKeyByUser(v, order, jwk),
+    body: record({ order: token(), jwk: publicJwk, passkey: z.boolean().default(false) }), answer: keyView,
+    handle: (v, { body }) => addKeyByUser(v, body.order, body),
   }),
   route({
     method: 'GET', path: '/v1/delegation/users/:userId/keys', authority: 'admin', summary: 'All keys that a user ever had.',

@@ -6,12 +6,14 @@ import { type Code, isCode } from '../../src/codes.js';
 import { readLeaf } from '../../src/deposit/chain.js';
 import { minor, positive } from '../../src/money.js';
 import { DECISIONS, PAYMENT_STATES } from '../../src/names.js';
+import { userAssertion } from '../../src/objects/assertion.js';
+import { confirmation } from '../../src/objects/decision.js';
 import { intent } from '../../src/objects/intent.js';
 import type { Verifier } from '../context.js';
 import { refund } from '../refunds.js';
 import type { PaymentRow, RefundRow } from '../store/verbs.js';
 import { obey } from '../orders.js';
-import { submitConfirmation } from '../submit.js';
+import { submitAssertion, submitConfirmation } from '../submit.js';
 import { route, type Route } from './route.js';
 
 const code = z.string().refine(isCode).nullable() as z.ZodType<Code | null, string | null>;
@@ -53,6 +55,11 @@ export const PAYMENT: readonly Route[] = [
     method: 'POST', path: '/v1/payment/payments/:paymentId/confirmations', authority: 'signed', summary: 'The consent of the user to exactly this payment; the device then makes a new attempt.', status: 201,
     body: record({ token: token() }), answer: record({ confirmationId: id('cnf') }),
     handle: async (v, { params: { paymentId = '' }, body }) => ({ confirmationId: await submitConfirmation(v, paymentId, body.token) }),
+  }),
+  route({
+    method: 'POST', path: '/v1/payment/payments/:paymentId/assertions', authority: 'signed', summary: 'The same consent with a passkey: the terms, and its assertion over SHA-256("ari-consent-1" 0x00 JCS(terms)).', status: 201,
+    body: record({ terms: confirmation, assertion: userAssertion }), answer: record({ confirmationId: id('cnf') }),
+    handle: async (v, { params: { paymentId = '' }, body }) => ({ confirmationId: await submitAssertion(v, paymentId, body.terms, body.assertion) }),
   }),
   route({
     method: 'POST', path: '/v1/payment/redemptions', authority: 'signed', summary: 'Captures a payment with its execution token: the exact amount, or for bound max any amount up to it; once.',

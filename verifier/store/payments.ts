@@ -33,7 +33,7 @@ async function findPayments(tx: Tx, { userId, state, limit }: Parameters<Store['
 }
 
 /** The payment's state is held while consent is added: consent to what was decided meanwhile is no consent. */
-async function addConfirmation(tx: Tx, { confirmationId, paymentId, keyId, token, leaf, nowMs }: Parameters<Store['addConfirmation']>[0]): Promise<void> {
+async function addConfirmation(tx: Tx, { confirmationId, paymentId, keyId, token, assertion = null, leaf, nowMs }: Parameters<Store['addConfirmation']>[0]): Promise<void> {
   const known = await tx.selectFrom('confirmations').select('token').where('confirmation_id', '=', confirmationId).executeTakeFirst();
   if (known?.token === token) return;
   const held = await tx.updateTable('payments').set((eb) => ({ state: eb.ref('state') })).where('payment_id', '=', paymentId).where('state', '=', 'confirm_required').executeTakeFirst();
@@ -41,7 +41,7 @@ async function addConfirmation(tx: Tx, { confirmationId, paymentId, keyId, token
     const payment = await tx.selectFrom('payments').select('state').where('payment_id', '=', paymentId).executeTakeFirst();
     throw fault('confirm.not_awaited', { state: payment?.state ?? 'unknown' });
   }
-  const row = { confirmation_id: confirmationId, payment_id: paymentId, key_id: keyId, token };
+  const row = { confirmation_id: confirmationId, payment_id: paymentId, key_id: keyId, token, assertion };
   if (!hitOne(await tx.insertInto('confirmations').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw fault('confirm.not_awaited', { state: 'confirmed' });
   await enqueue(tx, leaf, nowMs);
 }
@@ -66,6 +66,6 @@ export const paymentVerbs = (db: Database): Pick<Store, Verbs> => ({
   /** The newest consent to this payment. */
   confirmation: (paymentId) => db.read(async (tx) => {
     const row = await tx.selectFrom('confirmations').selectAll().where('payment_id', '=', paymentId).orderBy('confirmation_id', 'desc').limit(1).executeTakeFirst();
-    return row ? { confirmationId: row.confirmation_id, keyId: row.key_id, token: row.token, consumedAttempt: row.consumed_attempt === null ? null : Number(row.consumed_attempt) } : null;
+    return row ? { confirmationId: row.confirmation_id, keyId: row.key_id, token: row.token, assertion: row.assertion, consumedAttempt: row.consumed_attempt === null ? null : Number(row.consumed_attempt) } : null;
   }),
 });

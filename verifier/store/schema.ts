@@ -8,7 +8,7 @@ export interface Migration { readonly version: number; readonly statements: read
 const PEOPLE = `
 CREATE TABLE users(user_id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK(kind IN('person','organisation')), created_ms BIGINT NOT NULL);
 CREATE TABLE user_keys(key_id TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users, method TEXT NOT NULL CHECK(method IN('jwk','webauthn')),
-  public_key TEXT NOT NULL, sign_count BIGINT NOT NULL DEFAULT 0, from_ms BIGINT NOT NULL DEFAULT 0, revoked_ms BIGINT);
+  public_key TEXT NOT NULL, sign_count BIGINT NOT NULL DEFAULT 0, from_ms BIGINT NOT NULL DEFAULT 0, rp_id TEXT, revoked_ms BIGINT, CHECK((method='webauthn')=(rp_id IS NOT NULL)));
 CREATE INDEX user_keys_user ON user_keys(user_id);
 `;
 

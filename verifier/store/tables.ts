@@ -12,7 +12,7 @@ type MaybeText = ColumnType<string | null, string | null | undefined, string | n
 export interface Tables {
   schema_version: { version: Int; applied_ms: Int };
   users: { user_id: string; kind: string; created_ms: Int };
-  user_keys: { key_id: string; user_id: string; method: string; public_key: string; sign_count: Zero; from_ms: Zero; revoked_ms: MaybeInt };
+  user_keys: { key_id: string; user_id: string; method: string; public_key: string; sign_count: Zero; from_ms: Zero; rp_id: MaybeText; revoked_ms: MaybeInt };
   device_users: { device_id: string; user_id: string; from_ms: Int };
   enrol_codes: { code_sha256: string; user_id: string; re_enrol: Int; expires_ms: Int; used_ms: MaybeInt };
   enrol_sessions: { session_id: string; ek_sha256: string; ak_name: string; secret_mac: string; body: string; expires_ms: Int; used_ms: MaybeInt };

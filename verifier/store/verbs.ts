@@ -12,6 +12,7 @@ import type { StatusValue } from '../../src/objects/status.js';
 import type { DepositLeaf } from '../../src/objects/leaf.js';
 
 export interface DeviceRow { deviceId: string; userId: string | null; state: 'enrolled' | 'suspended' | 'revoked'; simulated: boolean; akName: string; record: string }
+export interface UserKeyRow { keyId: string; userId: string; publicJwk: string; rpId: string | null }
 export interface CarrierRow { carrierId: string; userId: string; currency: string; state: CarrierState; rev: number; totalMax: bigint; reserved: bigint; spent: bigint; available: bigint; stateSeq: number; token: string }
 export interface MandateRow { mandateId: string; mandateSha256: Sha256; userId: string; carrierId: string; deviceId: string; agentId: string; manifestSha256: Sha256; level: Level; maxPayments: number | null; token: string; state: MandateState; expMs: number; uses: number }
 export interface PaymentRow { paymentId: string; deviceId: string; agentId: string; idempotencyKey: string; requestSha256: Sha256; paymentSha256: Sha256; intent: string; mandateId: string | null; carrierId: string | null; state: PaymentState; code: Code | null; version: number; createdMs: number }
@@ -52,12 +53,14 @@ export interface Store {
   /* users and keys */
   addUser(user: { userId: string; kind: 'person' | 'organisation'; nowMs: number }): Promise<void>;
   /** A key speaks for its user from `fromMs` on; written once, with its leaf. @throws Fault store.conflict, intake.not_found (no such user) */
-  addUserKey(key: { keyId: string; userId: string; publicJwk: string; fromMs?: number; leaf?: { eventId: string; draft: LeafDraft }; nowMs?: number }): Promise<void>;
+  addUserKey(key: { keyId: string; userId: string; publicJwk: string; rpId?: string | null; fromMs?: number; leaf?: { eventId: string; draft: LeafDraft }; nowMs?: number }): Promise<void>;
   /** After it returned, nothing that this key signed is permitted. @returns false when the user has no such key, or it is revoked already */
   revokeUserKey(key: { keyId: string; userId: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<boolean>;
-  /** A key that is not revoked and speaks at this time; without a time, from any time. */
-  userKey(keyId: string, atMs?: number): Promise<{ keyId: string; userId: string; publicJwk: string } | null>;
-  userKeys(userId: string, atMs?: number): Promise<{ keyId: string; userId: string; publicJwk: string }[]>;
+  /** A key that is not revoked and speaks at this time; without a time, from any time. Passkeys have an RP id. */
+  userKey(keyId: string, atMs?: number): Promise<UserKeyRow | null>;
+  userKeys(userId: string, atMs?: number): Promise<UserKeyRow[]>;
+  /** Takes the counter of a passkey's assertion. @returns false when it is not above the last: a copy of the passkey signs beside it */
+  countAssertion(keyId: string, counter: number): Promise<boolean>;
   /** All keys that a user ever had. */
   userKeyHistory(userId: string): Promise<{ keyId: string; fromMs: number; revokedMs: number | null }[]>;
 
@@ -127,8 +130,8 @@ export interface Store {
   paymentsOf(filter: { userId?: string; state?: PaymentState; limit: number }): Promise<PaymentRow[]>;
   attempts(paymentId: string): Promise<AttemptRow[]>;
   /** A user's consent; writes its `confirmed` leaf. @throws Fault confirm.not_awaited */
-  addConfirmation(input: { confirmationId: string; paymentId: string; keyId: string; token: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
-  confirmation(paymentId: string): Promise<{ confirmationId: string; keyId: string; token: string; consumedAttempt: number | null } | null>;
+  addConfirmation(input: { confirmationId: string; paymentId: string; keyId: string; token: string; assertion?: string | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  confirmation(paymentId: string): Promise<{ confirmationId: string; keyId: string; token: string; assertion: string | null; consumedAttempt: number | null } | null>;
 
   /* settlement */
   /** Stores the token once its leaf is under a committed checkpoint; the first token of a payment wins and is returned. @throws Fault deposit.unavailable, token.expired (the money went back) */

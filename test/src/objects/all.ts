@@ -2,6 +2,7 @@
 import type { Shape } from '../../../src/base/shape.js';
 import { authorityState, carrier, carrierRequest, carrierRules, userOrder } from '../../../src/objects/carrier.js';
 import { agentClaims } from '../../../src/objects/claims.js';
+import { userAssertion } from '../../../src/objects/assertion.js';
 import { confirmation, decision, policy } from '../../../src/objects/decision.js';
 import { deviceRecord } from '../../../src/objects/device.js';
 import { ear } from '../../../src/objects/ear.js';
@@ -44,6 +45,7 @@ export const SAMPLES: Sample[] = [
   sample('policy', policy, e.policy),
   sample('decision', decision, e.decision),
   sample('confirmation', confirmation, e.confirmation),
+  sample('user-assertion', userAssertion, { kid: `k-${digest}`, rpId: 'pay.example', clientData: 'e30', authenticatorData: 'AAAA', signature: 'MAA' }),
   sample('execution-token', executionToken, e.execution),
   sample('receipt', receipt, e.receipt),
   sample('refund', refund, e.refund),

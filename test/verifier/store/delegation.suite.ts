@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/bytes.js';
 import { type MakeDatabase, refusal, useWorld } from './bench.js';
-import { carrierInput, enrolDevice, finish, leaf, mandateRow, NOW, permit, release } from './world.js';
+import { carrierInput, decisionOf, enrolDevice, finish, leaf, mandateRow, NOW, permit, release } from './world.js';
 
 export const delegationSuite = (make: MakeDatabase) => describe('delegation', () => {
   const world = useWorld(make);
@@ -14,16 +14,51 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
     for (let i = 0; i < 2; i++) await world.store.addUserKey({ keyId: 'k', userId: 'usr_1', publicJwk: '{}' });
     expect(await refusal(world.store.addUserKey({ keyId: 'k', userId: 'usr_1', publicJwk: '{"other":1}' }))).toBe('store.conflict');
     expect(await refusal(world.store.addUserKey({ keyId: 'l', userId: 'usr_9', publicJwk: '{}' }))).toBe('intake.not_found');
-    expect(await world.store.userKey('k')).toEqual({ keyId: 'k', userId: 'usr_1', publicJwk: '{}' });
+    expect(await world.store.userKey('k')).toEqual({ keyId: 'k', userId: 'usr_1', publicJwk: '{}', rpId: null });
     expect(await world.store.userKeys('usr_1')).toHaveLength(1);
     expect(await world.store.userKey('l')).toBeNull();
   });
 
-  it('a user key that is revoked is no longer found', async () => {
+  it('a user key that is revoked is no longer found, by its own user alone, and moves every carrier of that user', async () => {
     await world.store.addUserKey({ keyId: 'k', userId: 'usr_1', publicJwk: '{}' });
-    world.db.sql(`UPDATE user_keys SET revoked_ms = ${NOW} WHERE key_id = 'k' RETURNING key_id`);
-    expect(await world.store.userKey('k')).toBeNull();
-    expect(await world.store.userKeys('usr_1')).toEqual([]);
+    await world.store.addUser({ userId: 'usr_2', kind: 'person', nowMs: NOW });
+    const before = (await world.store.carrier('crr_1'))!.stateSeq;
+    const revoke = (userId: string, event = 'evt_k') => world.store.revokeUserKey({ keyId: 'k', userId, leaf: leaf(event, 'revoked', userId), nowMs: NOW });
+    expect(await revoke('usr_2')).toBe(false);
+    expect([await revoke('usr_1'), await revoke('usr_1', 'evt_again')]).toEqual([true, false]);
+    expect([await world.store.userKey('k'), await world.store.userKeys('usr_1')]).toEqual([null, []]);
+    expect((await world.store.carrier('crr_1'))!.stateSeq).toBe(before + 1);
+    expect(await world.store.userKeyHistory('usr_1')).toEqual([{ keyId: 'k', fromMs: 0, revokedMs: NOW }]);
+  });
+
+  it('a permit that was judged before a key was revoked is judged again', async () => {
+    await world.store.addUserKey({ keyId: 'k', userId: 'usr_1', publicJwk: '{}' });
+    const judged = await decisionOf(world.store, 'permit', { payment: 'a' });
+    await world.store.revokeUserKey({ keyId: 'k', userId: 'usr_1', leaf: leaf('evt_k', 'revoked', 'usr_1'), nowMs: NOW });
+    expect(await world.store.decide(judged)).toEqual({ ok: false, retry: true });
+  });
+
+  it('a user key speaks from its time on', async () => {
+    await world.store.addUserKey({ keyId: 'k', userId: 'usr_1', publicJwk: '{}', fromMs: NOW, leaf: leaf('evt_add', 'rules_changed', 'usr_1'), nowMs: NOW });
+    expect([await world.store.userKey('k', NOW - 1), await world.store.userKeys('usr_1', NOW - 1)]).toEqual([null, []]);
+    expect((await world.store.userKey('k', NOW))?.keyId).toBe('k');
+  });
+
+  it('the counter of a passkey only rises, from two connections too; one that counts nothing stays at nothing', async () => {
+    for (const keyId of ['k', 'l']) await world.store.addUserKey({ keyId, userId: 'usr_1', publicJwk: '{}', rpId: 'rp' });
+    const answers = await Promise.all([world.store.countAssertion('k', 5), world.other.countAssertion('k', 5)]);
+    expect(answers.filter(Boolean)).toHaveLength(1);
+    expect([await world.store.countAssertion('k', 4), await world.store.countAssertion('k', 0), await world.store.countAssertion('k', 6)]).toEqual([false, false, true]);
+    expect([await world.store.countAssertion('l', 0), await world.store.countAssertion('l', 0)]).toEqual([true, true]);
+    expect((await world.store.userKey('k'))?.rpId).toBe('rp');
+  });
+
+  it('a device has the user who enrolled it, and those who were bound to it, once each', async () => {
+    await world.store.addUser({ userId: 'usr_2', kind: 'person', nowMs: NOW });
+    for (let i = 0; i < 2; i++) await world.store.bindUser({ deviceId: 'dev_1', userId: 'usr_2', leaf: leaf('evt_bind', 'rules_changed', 'dev_1'), nowMs: NOW });
+    expect(await world.store.usersOfDevice('dev_1')).toEqual(['usr_1', 'usr_2']);
+    expect(await world.store.usersOfDevice('dev_9')).toEqual([]);
+    expect(await refusal(world.store.bindUser({ deviceId: 'dev_9', userId: 'usr_2', leaf: leaf('evt_x', 'rules_changed'), nowMs: NOW }))).toBe('intake.not_found');
   });
 
   it('manifests, policies and public keys are written once', async () => {
@@ -85,6 +120,17 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
       { account_id: 'available:crr_1', balance: 150n }, { account_id: 'external:CNY', balance: -150n }, { account_id: 'main:usr_1:CNY', balance: 0n }, { account_id: 'reserved:crr_1', balance: 0n }]);
     await setState('crr_1', 'carrier', 'revoked');
     for (const carrierId of ['crr_1', 'crr_9']) expect(await refusal(world.store.fundCarrier({ eventId: 'f', carrierId, amount: 1n, nowMs: NOW }))).toBe('intake.not_found');
+  });
+
+  it('takes money back out of a carrier once for each event, not more than is free, and allocates from the main account first', async () => {
+    await permit(world.store, { payment: 'a', amount: 60n });
+    const back = (eventId: string, amount: bigint) => world.store.returnFunds({ eventId, carrierId: 'crr_1', amount, nowMs: NOW });
+    expect(await refusal(back('r', 41n))).toBe('carrier.funds');
+    for (let i = 0; i < 2; i++) await back('r', 40n);
+    expect((await world.store.carrier('crr_1'))?.available).toBe(0n);
+    await world.store.fundCarrier({ eventId: 'again', carrierId: 'crr_1', amount: 50n, nowMs: NOW });
+    expect(world.db.sql(`SELECT balance FROM accounts WHERE kind = 'external' OR kind = 'main' ORDER BY balance`)).toEqual([{ balance: -110n }, { balance: 0n }]);
+    expect(await refusal(world.store.returnFunds({ eventId: 'x', carrierId: 'crr_9', amount: 1n, nowMs: NOW }))).toBe('intake.not_found');
   });
 
   it('takes no funds of nothing or less', async () => {

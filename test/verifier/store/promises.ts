@@ -28,7 +28,8 @@ const insert = (promise: string, table: string, keeps: string, breaks: string): 
 
 export const PROMISES: SchemaPromise[] = [
   insert(`users CHECK(kind IN('person','organisation'))`, 'users', `'x', 'organisation', 1`, `'x', 'robot', 1`),
-  insert(`user_keys CHECK(method IN('jwk','webauthn'))`, 'user_keys', `'k', 'u', 'webauthn', '{}', 0, 0, NULL`, `'k', 'u', 'password', '{}', 0, 0, NULL`),
+  insert(`user_keys CHECK(method IN('jwk','webauthn'))`, 'user_keys', `'k', 'u', 'jwk', '{}', 0, 0, NULL, NULL`, `'k', 'u', 'password', '{}', 0, 0, NULL, NULL`),
+  insert(`user_keys CHECK((method='webauthn')=(rp_id IS NOT NULL))`, 'user_keys', `'k', 'u', 'webauthn', '{}', 0, 0, 'rp', NULL`, `'k', 'u', 'webauthn', '{}', 0, 0, NULL, NULL`),
   insert(`enrol_codes CHECK(re_enrol IN(0,1))`, 'enrol_codes', `'c', 'u', 1, 9, NULL`, `'c', 'u', 2, 9, NULL`),
   insert(`devices CHECK(state IN('enrolled','suspended','revoked'))`, 'devices', `'x', 'ek3', 'u', 'suspended', 0, 1`, `'x', 'ek3', 'u', 'trusted', 0, 1`),
   insert(`devices CHECK(simulated IN(0,1))`, 'devices', `'x', 'ek3', 'u', 'enrolled', 1, 1`, `'x', 'ek3', 'u', 'enrolled', 2, 1`),

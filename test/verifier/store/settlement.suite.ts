@@ -177,6 +177,80 @@ export const settlementSuite = (make: MakeDatabase) => describe('settlement', ()
     });
   });
 
+  describe('a token that is held for its payee', () => {
+    const hold = (payment: string) => world.store.holdRedemption({ jti: `tok_${payment}`, nowMs: NOW });
+
+    it('keeps its money until the reservation ends, and is captured once by one amount', async () => {
+      await released('a', 60n);
+      for (let i = 0; i < 2; i++) await hold('a');
+      expect(await world.store.redemption('pay_a')).toEqual({ jti: 'tok_a', state: 'held', amount: null, receipt: null });
+      expect(await world.store.expireReservations(NOW + 299_999)).toBe(0);
+      expect(await start('a')).toMatchObject({ mine: true });
+      await hold('a');
+      expect(await world.store.redemption('pay_a')).toMatchObject({ state: 'started', amount: 10n });
+      expect(await refusal(start('a', 'another'))).toBe('token.used');
+      expect(await world.store.expireReservations(NOW + 9_000_000)).toBe(0);
+    });
+
+    it('gives its money back when nobody captured, and is captured no more', async () => {
+      await released('a', 60n);
+      await hold('a');
+      expect(await world.store.expireReservations(NOW + 300_000)).toBe(1);
+      expect(await refusal(start('a'))).toBe('token.expired');
+      expect(await refusal(hold('a'))).toBe('token.expired');
+      expect(await refusal(hold('b'))).toBe('intake.not_found');
+    });
+
+    it('is captured by one of two at the same moment', async () => {
+      await released('a');
+      await hold('a');
+      const both = await Promise.allSettled([start('a', 'one'), world.other.startRedemption({ jti: 'tok_a', requestSha256: 'two', amount: 5n, nowMs: NOW })]);
+      expect(both.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    });
+  });
+
+  describe('a refund', () => {
+    const settled = async (captured = 60n) => {
+      await released('a', 60n);
+      await start('a');
+      await world.store.finishRedemption(finish('a', { captured }));
+    };
+    const begin = (refundId: string, amount: bigint, store = world.store) => store.startRefund({ refundId, paymentId: 'pay_a', amount, nowMs: NOW });
+    const end = (refundId: string, outcome: 'settled' | 'failed' = 'settled') =>
+      world.store.finishRefund({ refundId, outcome, receipt: outcome === 'settled' ? `refund ${refundId}` : null, leaf: outcome === 'settled' ? leaf(`evt_${refundId}`, 'refunded', 'crr_1', { payment: sha256('pay_a') }) : null, nowMs: NOW });
+
+    it('moves money from the payee to the carrier, once, and leaves what the rules have counted', async () => {
+      await settled(50n);
+      expect(await world.store.captured('pay_a')).toEqual({ amount: 50n, payeeAccount: 'shop', refunded: 0n });
+      expect(await begin('r', 20n)).toMatchObject({ mine: true, refund: { state: 'started' } });
+      expect(await begin('r', 20n)).toMatchObject({ mine: false });
+      expect((await world.store.unfinishedRefunds()).map(({ refundId }) => refundId)).toEqual(['r']);
+      for (let i = 0; i < 2; i++) await end('r');
+      await end('r', 'failed');
+      expect(await world.store.carrier('crr_1')).toMatchObject({ available: 70n, spent: 50n, reserved: 0n });
+      expect(await world.store.refunds('pay_a')).toEqual([{ refundId: 'r', paymentId: 'pay_a', amount: 20n, state: 'settled', receipt: 'refund r' }]);
+      expect(await world.store.unfinishedRefunds()).toEqual([]);
+    });
+
+    it('is never above what is left, also by two at the same moment; one that failed leaves its amount', async () => {
+      await settled(50n);
+      expect(await refusal(begin('r', 51n))).toBe('refund.amount');
+      const both = await Promise.allSettled([begin('r', 30n), begin('s', 30n, world.other)]);
+      expect(both.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      const [{ refundId } = { refundId: '' }] = await world.store.unfinishedRefunds();
+      await end(refundId, 'failed');
+      expect(await begin('t', 50n)).toMatchObject({ mine: true });
+      expect(await refusal(begin('t', 49n))).toBe('store.conflict');
+    });
+
+    it('is of a payment that captured something', async () => {
+      await released('a', 60n);
+      expect(await refusal(begin('r', 1n))).toBe('refund.not_settled');
+      expect(await refusal(world.store.startRefund({ refundId: 'r', paymentId: 'pay_9', amount: 1n, nowMs: NOW }))).toBe('intake.not_found');
+      expect(await refusal(end('r'))).toBe('intake.not_found');
+    });
+  });
+
   it('unfinished: from the permit to the receipt, whatever step a crash came after', async () => {
     const unfinished = async () => (await world.store.unfinished()).map((payment) => payment.state);
     await world.store.decide(await decisionOf(world.store, 'deny', { payment: 'b' }));
