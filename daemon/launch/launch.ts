@@ -21,17 +21,19 @@ export interface LaunchOptions {
   readonly socket: string;
   /** Whom the agent runs as; null for the launcher's own user. */
   readonly user: Order['user'];
+  /** Standard streams: the launcher's own, or pipes to it. */
+  readonly stdio?: 'inherit' | 'pipe';
   /** Asks the sidecar to take the waiting process for the agent. @throws Error when it does not: the agent is then not started */
   readonly announce: (request: { agentId: string; pid: number; options: string[]; envNames: string[] }) => Promise<unknown>;
 }
 
 /**
- * Starts the agent; its standard streams are the launcher's.
+ * Starts the agent; its standard streams are the launcher's, unless they are to be pipes.
  * @throws Fault agent.exe_unknown when the executable is not of the manifest, usage.wrong when it cannot be run; whatever `announce` throws
  */
-export async function launch({ agent, plan, socket, user, announce }: LaunchOptions): Promise<ChildProcess> {
+export async function launch({ agent, plan, socket, user, announce, stdio = 'inherit' }: LaunchOptions): Promise<ChildProcess> {
   const executable = await openMeasured(agent, plan.executable);
-  const child = spawn(process.execPath, [STARTER], { stdio: ['inherit', 'inherit', 'inherit', 'pipe', executable.fd], env: {} });
+  const child = spawn(process.execPath, [STARTER], { stdio: [stdio, stdio, stdio, 'pipe', executable.fd], env: {} });
   try {
     const control = child.stdio[3] as unknown as Duplex;
     const lines = createInterface({ input: control.on('error', () => undefined) })[Symbol.asyncIterator]();

@@ -16,7 +16,7 @@ export interface Plan {
 const KEPT = /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|TMPDIR|XDG_[A-Z_]+)$/;
 
 /** What keeps a runtime from being opened up from outside or from running files of its user's first. */
-const CLOSED: Partial<Record<Plan['runtime'], Record<string, string>>> = { python: { PYTHONNOUSERSITE: '1', PYTHON_DISABLE_REMOTE_DEBUG: '1' } };
+const CLOSED: Partial<Record<Plan['runtime'], Record<string, string>>> = { python: { PYTHONNOUSERSITE: '1', PYTHONDONTWRITEBYTECODE: '1', PYTHON_DISABLE_REMOTE_DEBUG: '1' } };
 
 /**
  * `given` are `NAME=VALUE`, or `NAME` for the launcher's own value.

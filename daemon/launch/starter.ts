@@ -14,7 +14,7 @@ import { openLibc } from '../native.js';
 export interface Order { readonly socket: string; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly user: { readonly uid: number; readonly gid: number } | null }
 
 const CONTROL = 3, EXECUTABLE = 4;
-const PR_SET_DUMPABLE = 4, PR_SET_NO_NEW_PRIVS = 38, F_DUPFD = 0, SIGPIPE = 13;
+const PR_SET_DUMPABLE = 4, PR_SET_NO_NEW_PRIVS = 38, F_DUPFD = 0, F_SETFD = 2, F_SETFL = 4, SIGPIPE = 13;
 
 function readLine(): string {
   const buffer = Buffer.alloc(65_536);
@@ -43,9 +43,12 @@ async function start({ socket, argv, env, user }: Order): Promise<never> {
   const connection = connect({ path: socket });
   await once(connection, 'connect');
   const descriptor = (connection as unknown as { _handle: { fd: number } })._handle.fd;
-  const kept = Number(libc.func('int fcntl(int, int, ...)')(descriptor, F_DUPFD, 'int', EXECUTABLE + 1));
+  const fcntl = libc.func('int fcntl(int, int, ...)');
+  const kept = Number(fcntl(descriptor, F_DUPFD, 'int', EXECUTABLE + 1));
+  fcntl(kept, F_SETFL, 'int', 0); // waits, as a new connection does
   say('connected');
   readLine();
+  for (const stream of [0, 1, 2]) fcntl(stream, F_SETFD, 'int', 0); // Node closes all at an exec
   libc.func('void *signal(int, void *)')(SIGPIPE, null); // ignored by Node, and what is ignored stays so
   const strings = (list: readonly string[]): (string | null)[] => [...list, null];
   libc.func('int fexecve(int, const char **, const char **)')(EXECUTABLE, strings(argv), strings(Object.entries({ ...env, [SOCKET_FD]: String(kept) }).map(([name, text]) => `${name}=${text}`)));

@@ -79,15 +79,20 @@ export class CodeSense {
   }
 }
 
-/** Through map_files the very inode is opened; where that is not allowed, the path, if it still leads to that inode. Null: its content is not known. */
+/**
+ * Through map_files the very inode is opened; where that is not allowed, a path, if it still leads to that inode. Null: its content is not known.
+ * Paths are told as seen from this process where they can be (chroot), else as in the other file system (containers).
+ */
 async function hashMapped(proc: string, line: MapLine, hashes: FileHashes): Promise<{ sha256: string; quiet: boolean } | null> {
-  const direct = await hashes.hash(`${proc}/map_files/${line.range}`).catch(() => null);
+  const direct = await hashes.hash(`${proc}/map_files/${line.range.replace(/\b0+(?=.)/g, '')}`).catch(() => null);
   if (direct !== null) return direct;
-  const path = `${proc}/root${line.path}`;
-  const found = await stat(path, { bigint: true }).catch(() => null);
-  if (found === null || found.ino.toString() !== line.inode || deviceOf(found.dev) !== line.device) return null;
-  const hashed = await hashes.hash(path).catch(() => null);
-  return hashed?.ino === line.inode ? hashed : null;
+  for (const path of [`${proc}/root${line.path}`, line.path]) {
+    const found = await stat(path, { bigint: true }).catch(() => null);
+    if (found?.ino.toString() !== line.inode || deviceOf(found.dev) !== line.device) continue;
+    const hashed = await hashes.hash(path).catch(() => null);
+    if (hashed?.ino === line.inode) return hashed;
+  }
+  return null;
 }
 
 /** A device number as maps writes it: major:minor, at least two hex digits each (makedev(3)). */

@@ -61,12 +61,15 @@ export class Senses {
     };
   }
 
-  /** Through the open inode: its content, also when the name is gone. Replaced: the name leads elsewhere now. */
+  /** Through the open inode: its content, also when the name is gone. Replaced: its name leads elsewhere now, or nowhere. */
   private async executable(proc: string): Promise<Snapshot['exe']> {
     const path = readlinkSync(`${proc}/exe`);
     const { sha256, dev, ino } = await this.hashes.hash(`${proc}/exe`);
-    const named = path.endsWith(' (deleted)') ? undefined : statSync(`${proc}/root${path}`, { bigint: true, throwIfNoEntry: false });
-    return { path: path.slice(0, 4096), sha256, replaced: named?.dev.toString() !== dev || named.ino.toString() !== ino };
+    const isThere = [`${proc}/root${path}`, path].some((name) => {
+      const found = statSync(name, { bigint: true, throwIfNoEntry: false });
+      return found?.dev.toString() === dev && found.ino.toString() === ino;
+    });
+    return { path: path.slice(0, 4096), sha256, replaced: !isThere };
   }
 }
 

@@ -14,7 +14,7 @@ async function perform(attack: Attack, bed: Bed): Promise<Result> {
   const { name, on, expected, limit, possible, run } = attack;
   const about = { name, agent: on.name, expected };
   if (!bed.kinds.includes(on) || possible?.() === false) return { ...about, seen: '-', mark: 'skipped', note: 'not possible on this machine' };
-  const seen = await run(bed).catch((error: Error) => error.message.split('\n').slice(0, 4).join(' '));
+  const seen = await run(bed).catch((error: Error) => error.message.split('\n').slice(0, 6).join(' '));
   await bed.endAgents();
   const mark = seen !== expected ? 'MISSED' : limit === undefined ? 'ok' : 'limit';
   return { ...about, seen, mark, note: limit ?? '' };

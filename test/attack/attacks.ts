@@ -132,7 +132,11 @@ const PYTHON_ATTACKS: Attack[] = [
 const JVM_ATTACKS: Attack[] = [
   { name: '-agentlib', on: JVM, expected: 'agent.foreign_mapping', run: started(JVM, { before: ['-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,address=127.0.0.1:0,quiet=y'] }) },
   { name: 'JAVA_TOOL_OPTIONS', on: JVM, expected: 'agent.env_risky', run: started(JVM, { env: { JAVA_TOOL_OPTIONS: '-Da=b' } }) },
-  { name: 'agent loaded by attach', on: JVM, expected: 'agent.foreign_mapping', possible: () => program('jcmd') !== null, run: between(JVM, (_, agent) => execFileSync('jcmd', [String(agent.pid), 'JVMTI.agent_load', LIBRARY], { stdio: 'ignore' })) },
+  { name: 'agent loaded by attach', on: JVM, expected: 'agent.foreign_mapping', possible: () => program('jcmd') !== null && program('cc') !== null, run: between(JVM, (bed, agent) => {
+    const library = join(bed.stage.dir, 'jvmti.so');
+    execFileSync('cc', ['-shared', '-fPIC', '-x', 'c', '-o', library, '-'], { input: 'int Agent_OnAttach(void *vm, char *options, void *reserved) { return 0; }\n' });
+    execFileSync('jcmd', [String(agent.pid), 'JVMTI.agent_load', library], { stdio: 'ignore' });
+  }) },
 ];
 
 const FILES: Attack[] = [

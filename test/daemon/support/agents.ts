@@ -1,5 +1,5 @@
 /** Real programs as agents: a folder, a manifest signed by a test publisher, a process. */
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -57,8 +57,13 @@ export class Program {
   readonly child: ChildProcessWithoutNullStreams;
   private readonly lines: AsyncIterator<string>;
 
-  constructor(command: string, args: string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(command, args, { env: { PATH: process.env['PATH'], ...env } });
+  /** One that is started by others, with pipes for its standard streams. */
+  static async of(start: (stdio: 'pipe') => Promise<ChildProcess>): Promise<Program> {
+    return new Program(await start('pipe') as ChildProcessWithoutNullStreams);
+  }
+
+  constructor(command: string | ChildProcessWithoutNullStreams, args: string[] = [], env: NodeJS.ProcessEnv = {}) {
+    this.child = typeof command === 'string' ? spawn(command, args, { env: { PATH: process.env['PATH'], ...env } }) : command;
     this.child.stderr.on('data', (text: Buffer) => { this.errors += text.toString(); });
     this.child.stdin.on('error', () => undefined);
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
