@@ -3,7 +3,7 @@
  * or found persistent, and authorised by policy only.
  */
 import {
-  type Auth, type EkKind, type Entity, GetCapability, NV_ReadPublic, type NvPublic, type Public, RC, ReadPublic, type Session, type Tpm, TpmError, createEk, hmac, nameOf,
+  type Auth, type EkKind, type Entity, GetCapability, NV_ReadPublic, type NvPublic, type Public, RC, ReadPublic, type Tpm, TpmError, createEk, hmac, nameOf,
   readEkCertificate, readNv, withEkSession,
 } from '@ari-sidecar/tpm2';
 import { cutCertificate, cutChain } from '../../attest/x509/nv.js';
@@ -93,16 +93,19 @@ export async function chooseEk(tpm: Tpm): Promise<EkKind> {
   return (await hasP256(tpm)) ? 'ekP256' : 'ekRsa2048';
 }
 
-/** A loaded EK. `authorised` gives a session that satisfies its policy, for one command. */
-export interface LoadedEk { readonly handle: number; readonly publicArea: Public; authorised<T>(use: (session: Session) => Promise<T>): Promise<T> }
+/** A loaded EK. `authorised` gives it as the entity of one command, with a session that satisfies its policy and encrypts the secrets of that command on the bus. */
+export interface LoadedEk { readonly publicArea: Public; authorised<T>(use: (ek: Entity) => Promise<T>): Promise<T> }
 
 /** Where the EK is: its kind, the endorsement hierarchy's authorisation and, once known, its Name. */
 export interface EkPlace { readonly kind: EkKind; readonly auth: Uint8Array; readonly name: Uint8Array | null }
 
 /** The EK for as long as `use` runs. One that is persistent is not derived again: an RSA key takes seconds. */
 export async function withEk<T>(tpm: Tpm, { kind, auth, name }: EkPlace, use: (ek: LoadedEk) => Promise<T>): Promise<T> {
-  const authorised = <R>(run: (session: Session) => Promise<R>): Promise<R> => withEkSession(tpm, kind, run, authOf(auth));
+  const loaded = (handle: number, publicArea: Public): LoadedEk => {
+    const ek = { handle, name: nameOf(publicArea) };
+    return { publicArea, authorised: (run) => withEkSession(tpm, kind, (session) => run({ ...ek, auth: session }), authOf(auth), { handle, publicArea }) };
+  };
   const persistent = name && (await findPersistent(tpm, name));
-  if (persistent) return use({ ...persistent, authorised });
-  return tpm.withObject(createEk(tpm, kind, authOf(auth)), ({ objectHandle, outPublic }) => use({ handle: objectHandle, publicArea: outPublic, authorised }));
+  if (persistent) return use(loaded(persistent.handle, persistent.publicArea));
+  return tpm.withObject(createEk(tpm, kind, authOf(auth)), ({ objectHandle, outPublic }) => use(loaded(objectHandle, outPublic)));
 }

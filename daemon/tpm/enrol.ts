@@ -1,5 +1,5 @@
 /** The device's side of enrolment: what it shows, and the answer that only a TPM with this EK and this attestation key can give. */
-import { ActivateCredential, NvPublic, Public, RC, encode, nameOf } from '@ari-sidecar/tpm2';
+import { ActivateCredential, NvPublic, Public, RC, encode } from '@ari-sidecar/tpm2';
 import { enrolmentAnswer } from '../../attest/enrol/challenge.js';
 import { fromB64u, toB64u } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
@@ -28,8 +28,8 @@ export function enrolBegin({ parts: { identity, certificate, chain, register, co
 export async function enrolAnswer({ parts: { tpm, identity } }: Device, { sessionId, credentialBlob, encryptedSecret }: LinkBody<'enrol_challenge'>): Promise<Buffer> {
   const params = { credentialBlob: fromB64u(credentialBlob) ?? Buffer.alloc(0), secret: fromB64u(encryptedSecret) ?? Buffer.alloc(0) };
   try {
-    const { certInfo } = await withEk(tpm, identity.ek, (ek) => ek.authorised((session) =>
-      tpm.run(ActivateCredential, { activateHandle: identity.ak, keyHandle: { handle: ek.handle, name: nameOf(ek.publicArea), auth: session } }, params)));
+    const { certInfo } = await withEk(tpm, identity.ek, (ek) => ek.authorised((keyHandle) =>
+      tpm.run(ActivateCredential, { activateHandle: identity.ak, keyHandle }, params)));
     return enrolmentAnswer(certInfo, sessionId, identity.name.toString('hex'));
   } catch (error) {
     if (answered(error, RC.INTEGRITY)) throw fault('enrol.proof');

@@ -68,9 +68,9 @@ async function create(room: Room, begun: IdentityState | null): Promise<Identity
   const state: IdentityState = begun ?? { v: 'ari-ak-1', ek: await chooseEk(tpm), auth: toB64u(randomBytes(32)), key: null };
   await writeState(path, identityState, state);
   const template = (await hasP256(tpm)) ? templates.akP256 : templates.akRsa2048;
-  const key = await withEk(tpm, { kind: state.ek, auth: auths.endorsement, name: null }, (ek) => ek.authorised(async (session) => {
+  const key = await withEk(tpm, { kind: state.ek, auth: auths.endorsement, name: null }, (ek) => ek.authorised(async (parent) => {
     const inSensitive = { userAuth: bytes(state.auth), data: NONE };
-    const made = await tpm.run(Create, { parentHandle: { handle: ek.handle, auth: session } }, { inSensitive, inPublic: template, outsideInfo: NONE, creationPCR: [] });
+    const made = await tpm.run(Create, { parentHandle: parent }, { inSensitive, inPublic: template, outsideInfo: NONE, creationPCR: [] });
     return { ekPublic: toB64u(encode(Public, ek.publicArea)), public: toB64u(encode(Public, made.outPublic)), private: toB64u(made.outPrivate) };
   }));
   const ready = { ...state, key };
@@ -97,9 +97,9 @@ async function reload(room: Room, state: IdentityState, key: Key): Promise<Ident
 
 async function load({ tpm }: Room, place: EkPlace, key: Key): Promise<number | null> {
   try {
-    return await withEk(tpm, place, (ek) => ek.authorised(async (session) => {
+    return await withEk(tpm, place, (ek) => ek.authorised(async (parent) => {
       const params = { inPrivate: bytes(key.private), inPublic: decode(Public, bytes(key.public)) };
-      return (await tpm.run(Load, { parentHandle: { handle: ek.handle, auth: session } }, params)).objectHandle;
+      return (await tpm.run(Load, { parentHandle: parent }, params)).objectHandle;
     }));
   } catch (error) {
     if (answered(error, RC.INTEGRITY)) return null;

@@ -81,8 +81,8 @@ export class AgentKeys {
 async function seal({ tpm, identity }: Sealer, scalar: string): Promise<Sealed> {
   const inSensitive = { userAuth: NONE, data: fromB64u(scalar) ?? NONE };
   const params = { inSensitive, inPublic: sealedTemplate(akPolicy(identity.name)), outsideInfo: NONE, creationPCR: [] };
-  return withEk(tpm, identity.ek, (ek) => ek.authorised(async (session) => {
-    const made = await tpm.run(Create, { parentHandle: { handle: ek.handle, auth: session } }, params);
+  return withEk(tpm, identity.ek, (ek) => ek.authorised(async (parent) => {
+    const made = await tpm.run(Create, { parentHandle: parent }, params);
     return { public: toB64u(encode(Public, made.outPublic)), private: toB64u(made.outPrivate) };
   }));
 }
@@ -91,7 +91,7 @@ async function seal({ tpm, identity }: Sealer, scalar: string): Promise<Sealed> 
 async function unseal({ tpm, identity }: Sealer, blob: Sealed): Promise<string | null> {
   const params = { inPrivate: fromB64u(blob.private) ?? NONE, inPublic: decode(Public, fromB64u(blob.public) ?? NONE) };
   try {
-    const loaded = withEk(tpm, identity.ek, (ek) => ek.authorised((session) => tpm.run(Load, { parentHandle: { handle: ek.handle, auth: session } }, params)));
+    const loaded = withEk(tpm, identity.ek, (ek) => ek.authorised((parent) => tpm.run(Load, { parentHandle: parent }, params)));
     return await tpm.withObject(loaded, ({ objectHandle }) => withAkPolicy({ tpm, ak: identity.ak }, async (session) =>
       toB64u((await tpm.run(Unseal, { itemHandle: { handle: objectHandle, auth: session } }, {})).outData)));
   } catch (error) {

@@ -2,6 +2,7 @@
 import type { Tpm } from './client.js';
 import { CreatePrimary, GetCapability, NV_Read, NV_ReadPublic, PolicyOR, PolicySecret } from './commands/index.js';
 import type { Auth } from './auth.js';
+import type { SessionOptions } from './core.js';
 import { RH } from './handles.js';
 import { policies } from './policies.js';
 import type { Session } from './session.js';
@@ -23,10 +24,13 @@ export function createEk(tpm: Tpm, kind: EkKind, auth?: Auth): Promise<Endorseme
   return tpm.run(CreatePrimary, { primaryHandle }, { inSensitive, inPublic: templates[kind], outsideInfo: Buffer.alloc(0), creationPCR: [] });
 }
 
-/** A policy session that authorises the user role of an EK once: PolicySecret of the endorsement hierarchy, and PolicyOR for P-384. */
-export function withEkSession<T>(tpm: Tpm, kind: EkKind, use: (session: Session) => Promise<T>, auth?: Auth): Promise<T> {
+/**
+ * A policy session that authorises the user role of an EK once: PolicySecret of the endorsement hierarchy, and PolicyOR for P-384.
+ * @param salt the loaded EK: with it first parameters are encrypted both ways, such as the authValue of a key that is made
+ */
+export function withEkSession<T>(tpm: Tpm, kind: EkKind, use: (session: Session) => Promise<T>, auth?: Auth, salt?: SessionOptions['salt']): Promise<T> {
   const hash = templates[kind].nameAlg;
-  return tpm.withSession({ type: 'policy', hash }, async (session) => {
+  return tpm.withSession({ type: 'policy', hash, ...(salt === undefined ? {} : { salt, encrypted: true }) }, async (session) => {
     const none = Buffer.alloc(0);
     const authHandle = auth === undefined ? RH.ENDORSEMENT : { handle: RH.ENDORSEMENT, auth };
     await tpm.run(PolicySecret, { authHandle, policySession: session.handle }, { nonceTPM: none, cpHashA: none, policyRef: none, expiration: 0 });
