@@ -124,6 +124,28 @@ describe('the door', () => {
     expect(recording.failures).toEqual([]);
   });
 
+  it('keeps agents apart: each is itself, whoever else is connected', async () => {
+    const other = join(dir, 'other-agent');
+    mkdirSync(other);
+    cpSync(AGENT, join(other, 'agent.py'));
+    const second = { ...await agentIn(other, 'agent.py', 'python'), id: 'second' };
+    await door.close();
+    const recording = recordingApi();
+    door = await openDoor({ socket, agents: [agent, second], launches: new Launches(), api: recording.api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
+    const [one, two] = [await start(), await start(join(other, 'agent.py'))];
+    for (const program of [one, two, one, two]) expect(await program.ask(PAY)).toMatch(/^200/);
+    expect(recording.asked.map(({ agentId }) => agentId)).toEqual([agent.id, 'second', agent.id, 'second']);
+    await one.ask(PAY);
+    expect(await one.ask(PAY)).toMatch(/^429/);
+    expect(await two.ask(PAY)).toMatch(/^200/);
+  });
+
+  it('does not know an agent in attach mode that is to be launched', async () => {
+    await door.close();
+    door = await openDoor({ socket, agents: [{ ...agent, launchOnly: true }], launches: new Launches(), api: recordingApi().api, limits: { bodyBytes: 4096, paymentsPerMinute: 3 }, log: silentLog });
+    expect(await (await start()).ask(PAY)).toMatch(/^403 .*peer\.unknown/);
+  });
+
   it('shows an agent no payment that is not its own', async () => {
     const program = await start();
     expect(await program.ask('request GET /v1/payments/pay_00000000000000000000000002')).toMatch(/^404 .*intake\.not_found/);

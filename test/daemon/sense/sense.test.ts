@@ -203,3 +203,27 @@ describe('a process that ends while it is measured', () => {
     await expect(sense(peer, nodeAgent)).rejects.toMatchObject({ code: expect.stringMatching(/^peer\.(?:gone|pid_reused)$/) });
   });
 });
+
+describe('code that is changed in memory only', () => {
+  it('is seen, also when the very same bytes are written', async () => {
+    const { peer } = await startNode();
+    expect((await claimsOf(peer, nodeAgent)).injection.patchedPages).toBe(0);
+    execFileSync(PYTHON, ['-c', `pid = ${peer.pid}
+start = next(int(l.split('-')[0], 16) for l in open(f'/proc/{pid}/maps') if ' r-xp ' in l and 'libc.so' in l)
+with open(f'/proc/{pid}/mem', 'r+b', 0) as memory:
+    memory.seek(start + 4096); code = memory.read(4); memory.seek(start + 4096); memory.write(code)`]);
+    expect((await claimsOf(peer, nodeAgent)).injection.patchedPages).toBe(1);
+    expect(await findings(peer, nodeAgent)).toEqual(['agent.code_patched']);
+  });
+});
+
+describe('what the agent reads to decide', () => {
+  it('is part of it: a changed prompt is drift', async () => {
+    const { peer } = await startNode();
+    await wait(100);
+    writeTree(nodeAgent.root, { 'prompt.txt': 'be rich\n' });
+    expect(await findings(peer, nodeAgent)).toEqual(['agent.version_not_authorised', 'agent.drift']);
+    writeTree(nodeAgent.root, { 'prompt.txt': 'be honest\n' });
+    expect(await findings(peer, nodeAgent)).toEqual(['agent.changed_since_start']);
+  });
+});
