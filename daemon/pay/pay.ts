@@ -56,19 +56,20 @@ async function attempt(payment: Payment, held: Held, { peer, agent }: Asked, on:
   const lap = stopwatch(payment);
   peer.stillThere();                                                                 // 2 who
   const findings = precheck({ intent: payment.intent, mandate: held, carrier: held.carrier, nowMs: on.nowMs() }); // 3 pre-check
-  const nonce = await lap('challenge', on.session.paymentNonce());                   // 4 challenge
-  const agentClaims = await lap('measure', on.measure(peer, agent));                 // 5 measure
+  const nonce = await lap('challenge', () => on.session.paymentNonce());                   // 4 challenge
+  const agentClaims = await lap('measure', () => on.measure(peer, agent));                 // 5 measure
   peer.stillThere();                                                                 // 6 still there?
-  const platformSha256 = await lap('platform', on.session.freshPlatform());
-  const proof = await lap('sign', bind({ payment, held, agent, agentClaims, nonce, platformSha256 }, on)); // 7 close, bind, sign
-  await lap('journal', on.book.write(payment, { state: 'proving', attempt: payment.attempt + 1, tier: on.prover.tier, proof, ruling: null }));
-  const decided = await lap('decide', on.session.request('payment', {                // 8 send; 9-12 are the verifier's
+  const platformSha256 = await lap('platform', () => on.session.freshPlatform());
+  const proof = await lap('sign', () => bind({ payment, held, agent, agentClaims, nonce, platformSha256 }, on)); // 7 close, bind, sign
+  await lap('journal', () => on.book.write(payment, { state: 'proving', attempt: payment.attempt + 1, tier: on.prover.tier, proof, ruling: null }));
+  const decided = await lap('decide', () => on.session.request('payment', {                // 8 send; 9-12 are the verifier's
     paymentId: payment.paymentId, attempt: payment.attempt, intent: payment.intent,
     mandate: proof.mandate, closedMandate: proof.closedMandate, evidence: proof.evidence, findings,
   }));
   if (decided.type !== 'decision') throw fault('link.protocol', { what: `${decided.type} where a decision must be` });
-  await ruled(payment, decided.body, on);
-  if (payment.decision === 'permit') await lap('settle', on.book.settled(payment, SETTLE_MS)); // 13 settle, 14 deposit
+  const { body } = decided;
+  await lap('rule', () => ruled(payment, body, on));
+  if (payment.decision === 'permit') await lap('settle', () => on.book.settled(payment, SETTLE_MS)); // 13 settle, 14 deposit
   peer.stillThere();                                                                 // 15 answer
   return payment;
 }
@@ -163,12 +164,12 @@ function report(payment: Payment, why: Fault, on: Ports): void {
 const seconds = (on: Ports): number => Math.floor(on.nowMs() / 1000);
 
 /** Times each stage, ms with three decimals, into the payment. */
-function stopwatch(payment: Payment): <T>(stage: string, work: Promise<T>) => Promise<T> {
+function stopwatch(payment: Payment): <T>(stage: string, work: () => Promise<T>) => Promise<T> {
   payment.ms = {};
   return async (stage, work) => {
     const from = performance.now();
     try {
-      return await work;
+      return await work();
     } finally {
       payment.ms[stage] = Math.round((performance.now() - from) * 1000) / 1000;
     }
