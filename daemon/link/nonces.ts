@@ -9,7 +9,7 @@ type Nonce = LinkBody<'nonces'>['nonces'][number];
 
 export class NoncePool {
   private readonly pools = new Map<NoncePurpose, Nonce[]>();
-  private readonly waiting: { purpose: NoncePurpose; done: (nonce: string) => void }[] = [];
+  private readonly waiting: { purpose: NoncePurpose; done: (nonce: string | null) => void }[] = [];
 
   add({ purpose, nonces }: LinkBody<'nonces'>): void {
     this.pools.set(purpose, [...(this.pools.get(purpose) ?? []), ...nonces].slice(-256));
@@ -30,12 +30,12 @@ export class NoncePool {
     return null;
   }
 
-  /** A fresh nonce, now or when one arrives within the deadline; null after it. */
+  /** A fresh nonce, now or when one arrives within the deadline; null after it, and when the connection ends. */
   next(purpose: NoncePurpose, deadlineMs: number): Promise<string | null> {
     const ready = this.take(purpose, Date.now());
     if (ready !== null) return Promise.resolve(ready);
     return new Promise((resolve) => {
-      const waiter = { purpose, done: (nonce: string) => { clearTimeout(timer); resolve(nonce); } };
+      const waiter = { purpose, done: (nonce: string | null) => { clearTimeout(timer); resolve(nonce); } };
       const timer = setTimeout(() => {
         this.waiting.splice(this.waiting.indexOf(waiter), 1);
         resolve(null);
@@ -44,7 +44,9 @@ export class NoncePool {
     });
   }
 
+  /** The connection is gone: its nonces with it, and nobody waits for one any more. A waiter that stayed would take the first nonce of the next one. */
   clear(): void {
     this.pools.clear();
+    for (const { done } of this.waiting.splice(0)) done(null);
   }
 }
