@@ -82,7 +82,7 @@ export class Lives {
     const codes = new Set<string>();
     for (const [n, entry] of this.prover.log(0).entries.entries()) {
       const { kind, data } = readEntry(entry, n);
-      if (kind === 'agent_drift' && data['process'] === id && Array.isArray(data['codes'])) for (const code of data['codes']) codes.add(String(code));
+      if (kind === 'agent_drift' && data['process'] === id && Array.isArray(data['codes'])) for (const code of data['codes']) if (typeof code === 'string') codes.add(code);
     }
     return codes;
   }

@@ -1,10 +1,13 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AriClient, type AgentEvent } from '../client/index.js';
 import { type Door, openDoor } from '../daemon/door/door.js';
+import { descriptorOf } from '../daemon/door/peer.js';
+import { native } from '../daemon/native.js';
 import { Launches } from '../daemon/launch/launches.js';
 import type { Agent } from '../daemon/ports.js';
 import { agentIn, NODE, Program, removeDir, tempDir } from './daemon/support/agents.js';
@@ -49,6 +52,18 @@ describe('the client of an agent', () => {
   it('pays, with the key it was given', async () => {
     expect(await ari.pay(PURCHASE, { idempotencyKey: 'A-1' })).toMatchObject({ paymentId: OWN, state: 'settled', amount: { amount: 19900n }, ms: { measure: 1.5 } });
     expect(recording.asked).toMatchObject([{ pid: process.pid, key: 'A-1', request: { taskId: null, order: { ref: 'A-1', terms: null } } }]);
+  });
+
+  it('takes the connection that was made for it before it makes one', async () => {
+    const made = connect({ path: socket });
+    await once(made, 'connect');
+    process.env['ARI_SOCKET_FD'] = String(native().duplicate(descriptorOf(made as never)));
+    const handed = new AriClient({ socket: join(dir, 'nobody-listens-here') });
+    expect(process.env['ARI_SOCKET_FD']).toBeUndefined();
+    expect(await handed.pay(PURCHASE, { idempotencyKey: 'A-1' })).toMatchObject({ state: 'settled' });
+    expect(await handed.payment(OWN)).toMatchObject({ paymentId: OWN });
+    handed.close();
+    made.destroy();
   });
 
   it('throws a denial with its code, its fix and the payment', async () => {

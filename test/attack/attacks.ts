@@ -25,7 +25,7 @@ const LIBRARY = `/usr/lib/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux
 const SETTLED = 'settled';
 
 /** Pays clean, lets the attack happen, pays again. */
-const between = (on: Kind, attack: (bed: Bed, agent: Process) => Promise<unknown> | unknown) => async (bed: Bed): Promise<string> => {
+const between = (on: Kind, attack: (bed: Bed, agent: Process) => unknown) => async (bed: Bed): Promise<string> => {
   const agent = await bed.start(on);
   const first = await bed.pay(agent);
   if (first !== SETTLED) return `before the attack: ${first}`;
