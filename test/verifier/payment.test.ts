@@ -207,6 +207,20 @@ describe('a payment that the user must confirm', () => {
     expect(await offline(second, told, executed)).toMatchObject({ broken: null, verdict: { decision: 'permit', level: 'L2', settled: true } });
   });
 
+  it('succeeds also when the device was away as the user confirmed: it is told when it comes back', async () => {
+    await payer.giveMandate({ level: 'L2' });
+    const message = await waiting();
+    payer.link.close();
+    const token = payer.confirmation(message);
+    await confirm(message, token);
+    await payer.reconnect();
+    expect(await payer.link.next('confirmed')).toEqual({ paymentId: message.paymentId, confirmation: token });
+    expect((await payer.decision(await payer.attempt(message.intent, { paymentId: message.paymentId, attempt: 2 }))).state).toBe('permitted');
+    await payer.reconnect();
+    await payer.paymentNonce();
+    expect(payer.link.received.filter(({ type }) => type === 'confirmed'), 'what was used is not told again').toEqual([]);
+  });
+
   it('is not revived by its old evidence once the user has confirmed', async () => {
     await payer.giveMandate({ level: 'L2' });
     const message = await waiting();

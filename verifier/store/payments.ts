@@ -46,7 +46,7 @@ async function addConfirmation(tx: Tx, { confirmationId, paymentId, keyId, token
   await enqueue(tx, leaf, nowMs);
 }
 
-type Verbs = 'authority' | 'decide' | 'payment' | 'paymentByKey' | 'paymentsOf' | 'attempts' | 'addConfirmation' | 'confirmation';
+type Verbs = 'authority' | 'decide' | 'payment' | 'paymentByKey' | 'paymentsOf' | 'attempts' | 'addConfirmation' | 'unusedConfirmations' | 'confirmation';
 
 export const paymentVerbs = (db: Database): Pick<Store, Verbs> => ({
   authority: (input) => db.read((tx) => readAuthority(tx, input)),
@@ -62,6 +62,9 @@ export const paymentVerbs = (db: Database): Pick<Store, Verbs> => ({
   attempts: (paymentId) => db.read(async (tx) => (await tx.selectFrom('attempts').selectAll().where('payment_id', '=', paymentId).orderBy('n').execute()).map(attemptRow)),
 
   addConfirmation: (input) => db.write((tx) => addConfirmation(tx, input)),
+
+  unusedConfirmations: (deviceId) => db.read((tx) => tx.selectFrom('confirmations').innerJoin('payments', 'payments.payment_id', 'confirmations.payment_id')
+    .select(['payments.payment_id as paymentId', 'token']).where('device_id', '=', deviceId).where('payments.state', '=', 'confirm_required').where('consumed_attempt', 'is', null).orderBy('confirmation_id').execute()),
 
   /** The newest consent to this payment. */
   confirmation: (paymentId) => db.read(async (tx) => {

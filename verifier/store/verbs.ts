@@ -131,6 +131,8 @@ export interface Store {
   attempts(paymentId: string): Promise<AttemptRow[]>;
   /** A user's consent; writes its `confirmed` leaf. @throws Fault confirm.not_awaited */
   addConfirmation(input: { confirmationId: string; paymentId: string; keyId: string; token: string; assertion?: string | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  /** Consent that a device's payments wait for and no attempt has used: what a device is told that was away when it was given. */
+  unusedConfirmations(deviceId: string): Promise<{ paymentId: string; token: string }[]>;
   confirmation(paymentId: string): Promise<{ confirmationId: string; keyId: string; token: string; assertion: string | null; consumedAttempt: number | null } | null>;
 
   /* settlement */
