@@ -33,8 +33,8 @@ const bytesOf = (value: string): Buffer => {
 };
 
 /** The host of an origin is the RP id or lies below it. Only this machine may do without TLS. */
-function isOriginOf(origin: Json | undefined, rpId: string): boolean {
-  const [, scheme, host = ''] = /^(https?):\/\/([a-z0-9.-]+)(?::\d{1,5})?$/.exec(String(origin)) ?? [];
+function isOriginOf(origin: string, rpId: string): boolean {
+  const [, scheme, host = ''] = /^(https?):\/\/([a-z0-9.-]+)(?::\d{1,5})?$/.exec(origin) ?? [];
   return (scheme === 'https' || (scheme === 'http' && host === 'localhost')) && (host === rpId || host.endsWith(`.${rpId}`));
 }
 
@@ -46,7 +46,7 @@ function checkClient(bytes: Buffer, rpId: string, challenge: Uint8Array, origins
   holds(type === 'webauthn.get', 'it is not made for signing in');
   holds(typeof said === 'string' && equal(bytesOf(said), challenge), 'it is for other terms');
   holds(crossOrigin !== true && topOrigin === undefined, 'it was made inside a foreign page');
-  holds(isOriginOf(origin, rpId) && (origins === undefined || origins.includes(String(origin))), `it was made for the page ${String(origin).slice(0, 256)}`);
+  holds(typeof origin === 'string' && isOriginOf(origin, rpId) && (origins === undefined || origins.includes(origin)), 'it was made for another page');
 }
 
 /** @returns the signature counter. A user who was only present, and not verified, has not consented. */
