@@ -2,7 +2,7 @@
 import { Attest, Hash, NV_Extend, PCR_Reset, Public, RC, RH, Sign, Signature, counterPublic, decode, encode, policySecretDigest } from '@ari-sidecar/tpm2';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { sha256, toB64u } from '../../../src/base/bytes.js';
-import { type Evidence, type PlatformEvidence, platformQualifyingData } from '../../../src/objects/evidence.js';
+import { type Evidence, type LogDelta, type PlatformEvidence, platformQualifyingData } from '../../../src/objects/evidence.js';
 import { checkEnrolment, onlyRoots } from '../../../attest/enrol/index.js';
 import type { KeptPlatform, KnownDevice, PaymentInput } from '../../../attest/types.js';
 import { appraisePayment, keptOf } from '../../../attest/verify/index.js';
@@ -181,4 +181,17 @@ row('nonce size', 'what is signed is the hash of the whole binding: a raw nonce,
     expect(isCheckedQuote(device.akPublic, quote, data)).toBe(true);
     expect(refusal({ evidence: withQuote(good, quote) })).toBe('quote.nonce');
   }
+});
+
+row('clock/reset games', 'evidence of an earlier boot, though a reset sets the restart count back and each boot has a clock of its own', async () => {
+  const moments: { evidence: PlatformEvidence; log: LogDelta }[] = [];
+  for (const how of [null, 'restart', 'reset', 'resume'] as const) {
+    if (how !== null) await other.reboot(how);
+    if (how !== 'resume') await other.beginEpochAgain();
+    moments.push({ evidence: await other.platform({ nonce, counter: false }), log: other.delta() });
+  }
+  const clocks = moments.map(({ evidence }) => ({ ...quoteOf(evidence).clockInfo, seq: 0, ctr: null, attestSha256: sha256('') }));
+  expect(clocks.map(({ restartCount }) => restartCount)).toEqual([0, 1, 0, 1]);
+  const judgedAfter = (i: number, seen: number) => platformBench(other, moments[i]!.evidence).refusal({ connection: false, device: other.known({ clock: clocks[seen]! }), log: moments[i]!.log });
+  expect([judgedAfter(0, 1), judgedAfter(1, 2), judgedAfter(2, 3), judgedAfter(1, 3)]).toEqual(['clock.rewound', 'clock.reset_decreased', 'clock.rewound', 'clock.reset_decreased']);
 });
