@@ -188,6 +188,7 @@ export const CODES = {
   'deposit.checkpoint': row('fault', 403, 'verifier', 'the checkpoint is not signed by the log key', 'use the key of this log'),
   'deposit.root': row('fault', 403, 'verifier', 'the tree does not have the root of the checkpoint', 'report the log'),
   'deposit.fork': row('fault', 403, 'verifier', 'the log shows two roots for size {size}', 'report the log'),
+  'deposit.receipt': row('finding', 403, 'verifier', 'the receipt that leaf {seq} of the chain names is not there', 'ask the verifier for it; report the log if it stays'),
   'deposit.truncated': row('fault', 403, 'verifier', 'the log has {size} leaves, an earlier checkpoint had {before}', 'report the log'),
   'deposit.unwitnessed': row('fault', 403, 'verifier', 'witness {name} has not cosigned the checkpoint', 'wait until the witness has seen the log; report the log if it stays'),
   'deposit.tile': row('fault', 403, 'verifier', '{path} is not what the leaves below it give', 'ask the log for it again; report the log if it stays'),

@@ -20,5 +20,6 @@ export async function bindUser(v: Verifier, deviceId: string, code: string, orde
   if (!comes) throw fault('enrol.code');
   const leaf = { eventId: orderEvent(orderSha256, value.iat), draft: leafDraft(v, { kind: 'rules_changed', chain: deviceId, subject: orderSha256 }) };
   await v.store.bindUser({ deviceId, userId: comes.userId, leaf, nowMs: v.now() });
+  v.log.soon();
   return comes.userId;
 }

@@ -6,8 +6,6 @@ import { open, seal, tokenHash } from '../src/objects/signed.js';
 import { freshId, type Verifier } from './context.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
-import { pushMandates } from './mandates.js';
-import { payingFrom } from './orders.js';
 import { statusOf } from './statuses.js';
 import { openByUser } from './users.js';
 
@@ -46,7 +44,8 @@ async function put(v: Verifier, wanted: Wanted, { userSignature, eventId, subjec
     carrierId: jti, userId: sub, currency, rev, totalMax: rules.totalMax, rulesSha256: rulesHash(rules), token: carrier, userSignature,
     leaf: { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: jti, carrier: tokenHash(carrier), subject }) }, nowMs: v.now(),
   });
-  for (const deviceId of await payingFrom(v, jti)) await pushMandates(v, deviceId);
+  v.log.soon();
+  for (const deviceId of await v.store.devicesPaying(jti)) await v.outbox.refresh(deviceId);
   return carrier;
 }
 

@@ -7,6 +7,7 @@ import type { VerifierConfig } from './config.js';
 import type { Hub } from './hub.js';
 import type { Keys } from './keys.js';
 import type { DepositLog } from './log.js';
+import type { Outbox } from './outbox.js';
 import type { Nonces } from './nonces.js';
 import type { Platforms } from './platforms.js';
 import type { Settlement } from './settle.js';
@@ -23,6 +24,9 @@ export interface Verifier {
   readonly platforms: Platforms;
   readonly log: DepositLog;
   readonly hub: Hub;
+  readonly outbox: Outbox;
+  /** Aborted when the process ends: whoever waits for something then waits no longer. */
+  readonly stopping: AbortSignal;
   readonly settlement: Settlement;
   readonly statuses: StatusLists;
   readonly logger: Logger;

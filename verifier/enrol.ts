@@ -62,6 +62,7 @@ export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, exp
     deviceId, ekSha256: facts.ekSha256, userId: by.userId, simulated: facts.simulated, akName: facts.akName, record: token, reEnrol: by.reEnrol,
     clock, head, entries, leaf: { eventId: orderEvent(tokenHash(token), device.record.value.iat), draft: leafDraft(v, { kind: 'enrolled', chain: deviceId, subject: tokenHash(token) }) }, nowMs: v.now(),
   });
+  v.log.soon();
   await keepPlatform(v, { deviceId, akName: facts.akName, evidence: proof.evidence, result, nonce: { value: nonce, expiresMs }, before: clock });
   return { deviceId, akName: facts.akName, record: token, result };
 }

@@ -53,6 +53,11 @@ export class DepositLog {
     return { stored, proof: await this.proof(stored.idx) };
   }
 
+  /** Deposits what is queued, without anyone waiting for it: an event that no payment follows stands in the log at once too. A failure is the next one's who waits. */
+  soon(): void {
+    this.step().catch(() => undefined);
+  }
+
   /** The proof of a leaf under the newest checkpoint. @throws Fault deposit.unavailable */
   proof(index: number): Promise<string> {
     return this.unavailable(async () => {
@@ -93,10 +98,12 @@ export class DepositLog {
     return this.tiles.read(tile);
   }
 
-  /** Refuses a log that was continued under another name, and brings its tiles up. Run once before anyone is served. @throws Fault deposit.unavailable, deposit.root */
+  /** Refuses a log that was continued under another name, deposits what is queued, and brings the tiles up. Run once before anyone is served. @throws Fault deposit.unavailable, deposit.root */
   async open(): Promise<void> {
+    const before = await this.store.checkpoint();
+    if (before && peekCheckpoint(before.note).origin !== this.signer.origin) throw fault('deposit.unavailable');
+    await this.unavailable(() => this.step());
     const stored = await this.store.checkpoint();
-    if (stored && peekCheckpoint(stored.note).origin !== this.signer.origin) throw fault('deposit.unavailable');
     if (stored) await this.publish(stored);
   }
 

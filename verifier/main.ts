@@ -18,6 +18,7 @@ import { CONNECTION_LIMITS, type ConnectionLimits } from './link/limits.js';
 import { serveLink } from './link/server.js';
 import { DepositLog } from './log.js';
 import { Nonces } from './nonces.js';
+import { Outbox } from './outbox.js';
 import { Platforms } from './platforms.js';
 import { pspRail } from './psp/rail.js';
 import { ledgerRail, type Rail } from './rail.js';
@@ -53,10 +54,11 @@ export async function startVerifier(config: VerifierConfig, deps: VerifierDeps =
   const files = serverFiles(config);
   const store = deps.store ?? (await openPlace(config));
   try {
-    const v = await verifierOf(config, store, deps);
+    const stop = new AbortController();
+    const v = await verifierOf(config, store, deps, stop.signal);
     await v.log.open();
     await resume(v);
-    return await serve(v, files, deps.limits ?? CONNECTION_LIMITS);
+    return await serve(v, stop, files, deps.limits ?? CONNECTION_LIMITS);
   } catch (error) {
     await store.close();
     throw error;
@@ -73,12 +75,12 @@ async function openPlace({ store: { path, url } }: VerifierConfig): Promise<Stor
   return openStore({ path });
 }
 
-async function verifierOf(config: VerifierConfig, store: Store, { logger, now = Date.now, random = randomBytes, ...deps }: VerifierDeps): Promise<Verifier> {
+async function verifierOf(config: VerifierConfig, store: Store, { logger, now = Date.now, random = randomBytes, ...deps }: VerifierDeps, stopping: AbortSignal): Promise<Verifier> {
   const keys = loadKeys(config.keys.dir, config.deposit.origin);
   const rail = deps.rail ?? railOf(config, keys, now);
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
-    config, keys, trust, store, now, random, hub: new Hub(), logger: logger ?? pino({ level: 'info' }),
+    config, keys, trust, store, now, random, hub: new Hub(), outbox: new Outbox(() => v), stopping, logger: logger ?? pino({ level: 'info' }),
     nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail), statuses: new StatusLists(() => v),
   };
   return v;
@@ -86,6 +88,7 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
 
 /** Payments and refunds that are still open. */
 async function resume(v: Verifier): Promise<void> {
+  v.log.soon();
   await v.settlement.resume();
   await resumeRefunds(v);
 }
@@ -97,10 +100,11 @@ function railOf({ psp, issuers }: VerifierConfig, keys: Keys, now: () => number)
   return pspRail({ url: psp.url, issuer: issuers.settlement, signer: keys.settlement, provider: verifyKey(jwk, kidOf('settlement', jwk)), now });
 }
 
-async function serve(v: Verifier, files: ServerFiles, limits: ConnectionLimits): Promise<RunningVerifier> {
+async function serve(v: Verifier, stop: AbortController, files: ServerFiles, limits: ConnectionLimits): Promise<RunningVerifier> {
   const app = apiServer(v, ROUTES, files);
   const link = serveLink(v, app.server, dispatch, limits);
   await app.listen(v.config.listen);
+  v.outbox.start();
   const resuming = setInterval(() => void resume(v).catch((err: unknown) => v.logger.error({ err }, 'resume failed')), RESUME_MS);
   const { address, family, port } = app.server.address() as AddressInfo;
   const host = family === 'IPv6' ? `[${address}]` : address;
@@ -108,6 +112,8 @@ async function serve(v: Verifier, files: ServerFiles, limits: ConnectionLimits):
     url: `${files.tls ? 'https' : 'http'}://${host}:${port}`,
     async close() {
       clearInterval(resuming);
+      stop.abort();
+      await v.outbox.close();
       await link.close();
       await app.close();
       await v.settlement.idle();

@@ -25,6 +25,3 @@ export async function mandatesBody(v: Verifier, deviceId: string): Promise<Body>
   const [mandates, userKeys] = await Promise.all([Promise.all(rows.map((row) => toldOf(v, row))), Promise.all(users.map((userId) => keysOf(v, userId)))]);
   return { mandates: mandates.flat(), userKeys: userKeys.flat() };
 }
-
-/** Tells a device anew what it may pay with, if it is connected. */
-export const pushMandates = async (v: Verifier, deviceId: string): Promise<void> => v.hub.push(deviceId, 'mandates', await mandatesBody(v, deviceId));

@@ -7,7 +7,6 @@ import type { Verifier } from './context.js';
 import { dispute } from './disputes.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
-import { pushMandates } from './mandates.js';
 import { revokeKeyByUser } from './userkeys.js';
 import { openByUser } from './users.js';
 
@@ -30,13 +29,7 @@ async function standingOf(v: Verifier, kind: Kind, subject: string): Promise<{ u
     return mandate && { userId: mandate.userId, chain: mandate.carrierId, devices: [mandate.deviceId] };
   }
   const carrier = await v.store.carrier(subject);
-  return carrier && { userId: carrier.userId, chain: subject, devices: await payingFrom(v, subject) };
-}
-
-/** The connected devices that hold a mandate on a carrier. */
-export async function payingFrom(v: Verifier, carrierId: string): Promise<string[]> {
-  const holds = await Promise.all(v.hub.connected().map(async (deviceId) => ({ deviceId, rows: await v.store.mandatesOfDevice(deviceId) })));
-  return holds.filter(({ rows }) => rows.some((row) => row.carrierId === carrierId)).map(({ deviceId }) => deviceId);
+  return carrier && { userId: carrier.userId, chain: subject, devices: await v.store.devicesPaying(subject) };
 }
 
 /** An order is obeyed once: an old `thaw` played again after a new `freeze` would undo it. @throws Fault store.conflict */
@@ -59,13 +52,14 @@ export async function obey(v: Verifier, token: string): Promise<{ subject: strin
   const draft = leafDraft(v, { kind: action === 'thaw' ? 'rules_changed' : 'revoked', chain: standing.chain, subject: order.sha256 });
   const moved = await v.store.setState({ subject, kind, state, leaf: { eventId: orderEvent(order.sha256, iat), draft }, nowMs: v.now() });
   if (!moved) throw fault('store.conflict', { what: `a state of ${subject} that does not lead to ${state}` });
+  v.log.soon();
   await tell(v, standing.devices, subject, state);
   return { subject, state };
 }
 
 async function tell(v: Verifier, devices: string[], subject: string, state: string): Promise<void> {
   for (const deviceId of devices) {
-    v.hub.push(deviceId, 'revoked', { subject, state });
-    await pushMandates(v, deviceId);
+    await v.outbox.tell(deviceId, 'revoked', { subject, state });
+    await v.outbox.refresh(deviceId);
   }
 }

@@ -50,7 +50,7 @@ export class Settlement {
     const [payment, stored] = await Promise.all([v.store.payment(paymentId), v.store.executionToken(paymentId)]);
     if (!payment || stored === null || tokenHash(stored.token) !== tokenHash(token)) throw fault('intake.not_found', { what: `payment ${paymentId}` });
     const settled = await this.begin(payment, amount);
-    v.hub.push(payment.deviceId, 'execution', await executionBody(v, paymentId, settled));
+    await v.outbox.tell(payment.deviceId, 'execution', await executionBody(v, paymentId, settled));
     return { ...settled, paymentId };
   }
 
@@ -62,7 +62,7 @@ export class Settlement {
       const { paymentId, deviceId } = payment;
       try {
         const settled = await this.settle(payment);
-        if (settled.receipt !== null) v.hub.push(deviceId, 'execution', await executionBody(v, paymentId, settled));
+        if (settled.receipt !== null) await v.outbox.tell(deviceId, 'execution', await executionBody(v, paymentId, settled));
       } catch (error) {
         v.logger.warn({ paymentId, code: asFault(error).code }, 'payment is still open');
       }

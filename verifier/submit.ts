@@ -13,7 +13,6 @@ import type { Verifier } from './context.js';
 import { orderEvent } from './events.js';
 import { openUserMandate } from './inputs.js';
 import { leafDraft } from './leaves.js';
-import { pushMandates } from './mandates.js';
 import { statusOf } from './statuses.js';
 import type { DeviceRow, PaymentRow } from './store/verbs.js';
 import { openByUser, userKeyOf } from './users.js';
@@ -44,7 +43,7 @@ export async function submitMandate(v: Verifier, deviceId: string, token: string
     mandateId: value.jti, mandateSha256: mandateHash(token), userId: value.sub, carrierId: value.carrier.id, deviceId, agentId: value.agent.id,
     manifestSha256: value.agent.manifestSha256, level: value.level, maxPayments: value.task.maxPayments, token, expMs: value.exp * 1000,
   });
-  await pushMandates(v, deviceId);
+  await v.outbox.refresh(deviceId);
   return value.jti;
 }
 
@@ -94,7 +93,8 @@ async function consent(v: Verifier, paymentId: string, { confirmation, kid, asse
   assertSameTerms(value, payment, parse(intentShape, payment.intent));
   const draft = leafDraft(v, { kind: 'confirmed', chain: payment.carrierId ?? payment.deviceId, payment: payment.paymentSha256, confirmation: sha256, subject: sha256 });
   await v.store.addConfirmation({ confirmationId: value.jti, paymentId, keyId: kid, token, assertion, leaf: { eventId: orderEvent(sha256, value.iat), draft }, nowMs: v.now() });
-  v.hub.push(payment.deviceId, 'confirmed', { paymentId, confirmation: token });
+  v.log.soon();
+  await v.outbox.tell(payment.deviceId, 'confirmed', { paymentId, confirmation: token });
   return value.jti;
 }
 

@@ -13,7 +13,6 @@ import { freshId, type Verifier } from './context.js';
 import { orderEvent } from './events.js';
 import { kidOf } from './keys.js';
 import { leafDraft } from './leaves.js';
-import { pushMandates } from './mandates.js';
 import { publish, published } from './trust.js';
 import { openByUser } from './users.js';
 
@@ -54,6 +53,7 @@ async function keep(v: Verifier, { userId, jwk, kid, rpId, fromMs, eventId, subj
   const leaf = { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: userId, subject }) };
   await v.store.addUserKey({ keyId: kid, userId, publicJwk: canonical(jwk), rpId, fromMs, leaf, nowMs: v.now() });
   await publish(v.store, published('user', userId, kid, jwk), v.now());
+  v.log.soon();
 }
 
 /** Nothing that the key signed is permitted after the answer: not its mandates, not its consent. @throws Fault intake.not_found */
@@ -61,7 +61,8 @@ export async function revokeKey(v: Verifier, userId: string, kid: string, said: 
   const leaf = { eventId: said.eventId, draft: leafDraft(v, { kind: 'revoked', chain: userId, subject: said.subject }) };
   const revoked = await v.store.revokeUserKey({ keyId: kid, userId, leaf, nowMs: v.now() });
   if (!revoked) throw fault('intake.not_found', { what: `live key ${kid} of ${userId}` });
-  for (const deviceId of v.hub.connected()) if ((await v.store.usersOfDevice(deviceId)).includes(userId)) await pushMandates(v, deviceId);
+  v.log.soon();
+  for (const deviceId of await v.store.devicesOf(userId)) await v.outbox.refresh(deviceId);
 }
 
 export const revokeKeyByOperator = (v: Verifier, userId: string, kid: string): Promise<void> => revokeKey(v, userId, kid, { eventId: freshId(v, 'evt'), subject: sha256(kid) });

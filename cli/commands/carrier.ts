@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { format } from '../../src/money.js';
 import { carrierOf, fundCarrier, order, putCarrier, returnFunds, showCarrier } from '../actions.js';
+import { carrierStatement } from './statement.js';
 import { paint, show, table, word } from '../output.js';
 import { type RuleOptions, ruleOptions, rulesOf } from '../rules.js';
 import { adminApi, apiOption, caOption, keyOption, minorUnits, type Remote, tokenOption, userOf, userOption } from './options.js';
@@ -70,6 +71,7 @@ export const carrier = (ari: Command): void => {
         ['levels', rules.levels.join(' ') || 'none'], ['tier', `${rules.minTier} at least`],
       ]));
     });
+  carrierStatement(group);
   for (const [action, summary] of [['freeze', 'stop a carrier for now'], ['thaw', 'let a frozen carrier go on'], ['revoke', 'end a carrier for good']] as const) {
     group.command(`${action} <CARRIER>`)
       .summary(summary)

@@ -16,6 +16,7 @@ import { enrolmentSuite } from './store/enrolment.suite.js';
 import { freshnessSuite } from './store/freshness.suite.js';
 import { raceSuite } from './store/race.suite.js';
 import { schemaSuite } from './store/schema.suite.js';
+import { watchSuite } from './store/watch.suite.js';
 import { settlementSuite } from './store/settlement.suite.js';
 
 /** In memory where there is such a directory: what a killed process wrote stays, only a power cut would show the difference. */
@@ -47,7 +48,7 @@ async function sqlite(): Promise<TestDatabase> {
   };
 }
 
-for (const suite of [schemaSuite, enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite, raceSuite, crashSuite]) suite(sqlite);
+for (const suite of [schemaSuite, enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite, watchSuite, raceSuite, crashSuite]) suite(sqlite);
 
 describe('embedded SQLite', () => {
   const world = useWorld(sqlite);

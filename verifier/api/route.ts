@@ -32,7 +32,7 @@ export interface Route<Q = unknown, B = unknown, A = unknown> {
 }
 
 /** Answers that are sent as they are. */
-export type RawAnswer = 'text/plain' | 'application/json' | 'application/octet-stream' | 'application/statuslist+jwt';
+export type RawAnswer = 'text/plain' | 'application/json' | 'application/octet-stream' | 'application/statuslist+jwt' | 'text/event-stream';
 /** `immutable`: what a name stands for never changes. `seconds`: it may be a little old. */
 export const CACHING = { immutable: 'public, max-age=31536000, immutable', seconds: 'public, max-age=1' } as const;
 

@@ -1,4 +1,5 @@
 /** The HTTP server. Each row of the route table becomes a route; what has no row is not served, and what has no authority is refused. */
+import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyRequest, LogController, fastify } from 'fastify';
 import { digest, equal } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
@@ -62,11 +63,15 @@ function serve(app: FastifyInstance, v: Verifier, row: Route): void {
         query: query && decode(query, request.query, 'query'),
         body: body && decode(body, request.body, 'body'),
       });
-      const content = isRaw(answer) ? (result as string | Buffer) : canonical(encode(answer, result));
+      const content = isRaw(answer) ? rawContent(result) : canonical(encode(answer, result));
+      if (answer === 'text/event-stream') reply.header('connection', 'close'); // a stream ends with the process, and its connection with it
       return reply.status(status).header('cache-control', cache ? CACHING[cache] : 'no-store').type(mediaType(answer)).send(content);
     },
   });
 }
+
+/** A text, bytes, or texts as they come: whoever stops listening ends them. */
+const rawContent = (result: unknown): string | Buffer | Readable => (typeof result === 'string' || Buffer.isBuffer(result) ? result : Readable.from(result as AsyncIterable<string>, { objectMode: false }));
 
 const mediaType = (answer: Route['answer']): string => {
   const type: RawAnswer = isRaw(answer) ? answer : 'application/json';

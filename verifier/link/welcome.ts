@@ -16,7 +16,7 @@ export async function welcome(v: Verifier, connection: Connection, { deviceId, a
   connection.stage = { name: 'proven', hello, deviceId, akName };
   await keepAgents(v, connection, deviceId, hello);
   connection.send('welcome', { deviceId, device: device.record, aud: v.config.issuers.verifier, nowMs: v.now(), simulated: device.simulated, tier }, re);
-  v.hub.join(deviceId, connection);
+  v.hub.join(deviceId, connection, v.now());
   connection.send('mandates', await mandatesBody(v, deviceId));
   for (const { paymentId, token } of await v.store.unusedConfirmations(deviceId)) connection.send('confirmed', { paymentId, confirmation: token });
   const { lifeS, pool } = v.config.nonce;

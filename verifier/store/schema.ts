@@ -109,6 +109,7 @@ CREATE TABLE policies(policy_sha256 TEXT PRIMARY KEY, id TEXT NOT NULL, version 
 CREATE TABLE public_keys(kid TEXT PRIMARY KEY, role TEXT NOT NULL, jwk TEXT NOT NULL, from_ms BIGINT NOT NULL, retired_ms BIGINT);
 CREATE TABLE api_idempotency(principal TEXT NOT NULL, route TEXT NOT NULL, key TEXT NOT NULL, request_sha256 TEXT NOT NULL, state TEXT NOT NULL, status BIGINT, answer TEXT, expires_ms BIGINT NOT NULL, PRIMARY KEY(principal, route, key));
 CREATE TABLE outbox(event_id TEXT PRIMARY KEY, topic TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, created_ms BIGINT NOT NULL);
+CREATE INDEX outbox_created ON outbox(created_ms);
 `;
 
 const statements = (...parts: string[]): string[] => parts.flatMap((part) => part.split(/;\n/)).map((text) => text.trim()).filter((text) => text !== '');

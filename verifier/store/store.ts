@@ -18,6 +18,7 @@ import { deviceVerbs } from './devices.js';
 import { enrolmentVerbs } from './enrolment.js';
 import { freshnessVerbs } from './freshness.js';
 import { migrate } from './migrate.js';
+import { outboxVerbs } from './outbox.js';
 import { paymentVerbs } from './payments.js';
 import { peopleVerbs } from './people.js';
 import { refundVerbs } from './refunds.js';
@@ -25,6 +26,7 @@ import { settingsVerbs } from './settings.js';
 import { settlementVerbs } from './settlement.js';
 import { statusVerbs } from './statuses.js';
 import { openSqlite } from './sqlite.js';
+import { watchVerbs } from './watch.js';
 import type { Store } from './verbs.js';
 
 const ledgerSum = (db: Database): Promise<bigint> => db.read(async (tx) =>
@@ -34,7 +36,7 @@ const verbsOf = (db: Database): Store => ({
   migrate: () => migrate(db),
   close: () => db.close(),
   ...peopleVerbs(db), ...enrolmentVerbs(db), ...deviceVerbs(db), ...freshnessVerbs(db), ...delegationVerbs(db),
-  ...paymentVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db), ...statusVerbs(db),
+  ...paymentVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db), ...statusVerbs(db), ...outboxVerbs(db), ...watchVerbs(db),
   ledgerSum: () => ledgerSum(db),
 });
 

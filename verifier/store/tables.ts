@@ -46,5 +46,6 @@ export interface Tables {
   redemptions: { jti: string; request_sha256: MaybeText; amount: MaybeInt; state: RedemptionState; receipt: MaybeText; started_ms: Int };
   refunds: { refund_id: string; payment_id: string; amount: Int; state: RefundRow['state']; receipt: MaybeText; started_ms: Int };
   policies: { policy_sha256: string; id: string; version: Int; stage: string; token: string };
+  outbox: { event_id: string; topic: string; subject: string; body: string; created_ms: Int };
   public_keys: { kid: string; role: string; jwk: string; from_ms: Int; retired_ms: MaybeInt };
 }

@@ -28,6 +28,11 @@ export type LeafDraft = Omit<DepositLeaf, 'seq' | 'prev'> & { kind: LeafKind };
 export interface QueuedLeaf { eventId: string; chain: string; body: string }
 export interface StoredLeaf { idx: number; eventId: string; chain: string; seq: number; leafHash: Sha256; leaf: string }
 
+/** What one process tells the others: a message for a device, that a device is to be told its mandates anew, or a policy for everyone. */
+export interface OutboxRow { eventId: string; topic: 'message' | 'mandates' | 'policy'; subject: string; body: string; createdMs: number }
+/** What happened to something of a user's, as the log holds it. */
+export interface UserEvent { index: number; eventId: string; chain: string; seq: number; paymentId: string | null; kind: LeafKind; code: Code | null; tsMs: number }
+
 /** All that the decide transaction writes. The nonce is consumed, the clock and log advanced, money reserved and the leaf queued: together or not at all. */
 export interface DecideInput {
   nonce: { value: string; deviceId: string; purpose: NoncePurpose; expiresMs: number };
@@ -148,6 +153,8 @@ export interface Store {
   /** Captures and releases the reservation, moves the ledger, frees or uses the mandate slot, queues the leaf. Idempotent by jti: the first end stays. @throws Fault token.amount */
   finishRedemption(input: { jti: string; paymentId: string; outcome: 'settled' | 'failed'; captured: bigint; payeeAccount: string; receipt: string; code: Code | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
   receipt(paymentId: string): Promise<string | null>;
+  /** All receipts of a carrier's payments and refunds. */
+  receiptsOf(carrierId: string): Promise<string[]>;
   /** What a settled payment captured and for whom, and what of it was given back; refunds at work count. */
   captured(paymentId: string): Promise<{ amount: bigint; payeeAccount: string; refunded: bigint } | null>;
   /** First one wins; `mine:false` for the same refund again. @throws Fault refund.amount (more than is left), refund.not_settled, store.conflict (another refund under this id) */
@@ -176,6 +183,18 @@ export interface Store {
   putCosignature(row: { size: number; witness: string; line: string }): Promise<void>;
   /** The signature lines of witnesses of a checkpoint, in the order of their names. */
   cosignatures(size: number): Promise<string[]>;
+
+  /* telling devices and users */
+  putOutbox(row: OutboxRow): Promise<void>;
+  /** Rows since a time, oldest first. */
+  outbox(fromMs: number): Promise<OutboxRow[]>;
+  clearOutbox(beforeMs: number): Promise<void>;
+  /** Devices that hold a mandate on a carrier which has not ended. */
+  devicesPaying(carrierId: string): Promise<string[]>;
+  /** Devices that a user enrolled or was bound to. */
+  devicesOf(userId: string): Promise<string[]>;
+  /** Leaves of a user's carriers and devices from a place in the log on, at most `limit`, in the order of the log. */
+  eventsOf(input: { userId: string; from: number; limit: number }): Promise<UserEvent[]>;
 
   /* policies, keys, idempotency */
   putPolicy(row: { policySha256: Sha256; id: string; version: number; stage: string; token: string }): Promise<void>;
