@@ -21,12 +21,17 @@ beforeAll(async () => {
   payer = await TestPayer.start({ now: () => Date.now() + clock });
   await payer.enrol();
   await payer.openCarrier();
-  const jti = freshId('mnd');
-  status = { statusList: (await payer.service.post(`/v1/delegation/mandates/${jti}/status`, {})).status_list };
-  await payer.giveMandate({ jti, status });
+  await giveMandate();
   trust = await payer.service.trust();
 });
 afterAll(() => payer.stop());
+
+/** A mandate that says where its bits are. */
+async function giveMandate(): Promise<void> {
+  const jti = freshId('mnd');
+  status = { statusList: (await payer.service.post(`/v1/delegation/mandates/${jti}/status`, {})).status_list };
+  await payer.giveMandate({ jti, status });
+}
 
 const fetchList = async (listed: Listed) => {
   clock += 1000; // a list is made anew each second
@@ -87,6 +92,7 @@ describe('status lists', () => {
     const dir = mkdtempSync(join(tmpdir(), 'ari-status-'));
     const file = (name: string, text: string): string => { writeFileSync(join(dir, name), text); return join(dir, name); };
     const list = async (listed: Listed): Promise<string> => file(`${listed}.jwt`, `${(clock += 1000, await payer.service.call('GET', `/status/${STATUS_LISTS[listed].n}`, { admin: false })).text}\n`);
+    await giveMandate();
     const message = await payer.attempt(payer.intent());
     const told = await payer.decision(message);
     const store = await payer.service.store();
