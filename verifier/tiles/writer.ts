@@ -51,7 +51,7 @@ export class TileWriter {
 
   private async round(): Promise<void> {
     const { note } = this;
-    for (const [place, file] of [...this.waiting]) {
+    for (const [place, file] of this.waiting) {
       await this.write(file);
       if (this.waiting.get(place) === file) this.waiting.delete(place);
     }
