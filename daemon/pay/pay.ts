@@ -110,7 +110,8 @@ async function bind({ payment, held, agent, agentClaims, nonce, platformSha256 }
 
 /**
  * Takes the verifier's decision into the book. Its signature is checked here: an agent is told nothing that the verifier did not sign.
- * The settlement may have come in the same breath and stand in the book already: a decision never takes it back.
+ * The settlement may have come in the same breath and stand in the book already: a decision never takes it back. Nor does it tell how a permitted payment
+ * ended, though the verifier may know: that is told with the receipt, and an agent never sees one without the other.
  */
 export async function ruled(payment: Payment, body: LinkBody<'decision'>, on: Ports): Promise<void> {
   if (payment.decision === 'permit') return;
@@ -119,7 +120,7 @@ export async function ruled(payment: Payment, body: LinkBody<'decision'>, on: Po
   if (payment.proof && value.inputs.earSha256 !== null) on.session.logAccepted(payment.proof.evidence.log.epoch, payment.proof.evidence.binding.logN);
   const { decision, ear, carrier, policy, authority, confirmation, userAssertion, leaf, proof } = body;
   await on.book.write(payment, {
-    state: payment.result === null ? body.state : payment.state, decision: value.decision, code: value.code, message: value.code === null ? null : (value.findings[0]?.message ?? null), confirmed: false,
+    state: payment.result !== null ? payment.state : value.decision === 'permit' ? 'permitted' : body.state, decision: value.decision, code: value.code, message: value.code === null ? null : (value.findings[0]?.message ?? null), confirmed: false,
     ruling: { decision, ear, carrier, policy, device: on.session.device(), authority, confirmation, userAssertion, leaf, proof },
   });
 }

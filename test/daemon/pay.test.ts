@@ -52,6 +52,14 @@ it('a permit whose settlement has not come stands as permitted until it does', a
   expect(payment.state).toBe('settled');
 });
 
+it('a decision that comes late, of a payment that has ended, does not tell its end before the receipt is there', async () => {
+  const payment = { ...proving };
+  await ruled(payment, { ...permitted, state: 'settled' }, on);
+  expect(payment).toMatchObject({ state: 'permitted', result: null });
+  await executed(payment, settled, on);
+  expect(payment).toMatchObject({ state: 'settled', result: { receipt: token } });
+});
+
 it('a decision is taken in once: a second one of the same payment changes nothing', async () => {
   const payment = { ...proving };
   await ruled(payment, permitted, on);
