@@ -37,6 +37,8 @@ export class Stage {
   tpm!: Swtpm;
   /** Where the sidecar finds the TPM, when that is not the TPM itself. */
   channel: string | undefined;
+  /** Where the sidecar finds the verifier, when that is not the verifier itself. */
+  link: string | undefined;
   api!: Api;
   url!: string;
   user!: User;
@@ -65,12 +67,12 @@ export class Stage {
     await writeFile(join(this.dir, 'test-root.pem'), this.tpm.caRootPem + this.tpm.caIssuerPem);
   }
 
-  /** The publisher signs what the agent consists of; the verifier trusts that publisher, and the test root of the TPM. */
-  async startVerifier(): Promise<void> {
+  /** The publisher signs what the agent consists of; the verifier trusts that publisher, and the test root of the TPM. `toml`: more of its configuration. */
+  async startVerifier(toml = ''): Promise<void> {
     const port = await freePort();
     const file = join(this.dir, 'verifier', 'verifier.toml');
     await mkdir(join(this.dir, 'verifier'), { recursive: true });
-    await writeFile(file, verifierToml({ issuer: `http://127.0.0.1:${port}`, listen: `127.0.0.1:${port}`, testRoots: [join(this.dir, 'test-root.pem')] }));
+    await writeFile(file, verifierToml({ issuer: `http://127.0.0.1:${port}`, listen: `127.0.0.1:${port}`, testRoots: [join(this.dir, 'test-root.pem')] }) + toml);
     const config = loadConfig(file);
     initVerifier(config, { id: 'demo', allowSimulated: true });
     await this.publishAgent(config.trust.publishers);
@@ -110,7 +112,7 @@ export class Stage {
     await mkdir(join(this.dir, 'state'), { recursive: true, mode: 0o700 });
     await writeFile(join(this.dir, 'state', 'enrol-code'), await enrolCode(this.api, this.user.userId), { mode: 0o600 });
     await writeFile(this.sidecarConfig, sidecarToml({
-      verifierUrl: this.url, channel: this.channel ?? this.tpm.spec, socket: this.socket, stateDir: join(this.dir, 'state'), keysFile: this.keysFile,
+      verifierUrl: this.link ?? this.url, channel: this.channel ?? this.tpm.spec, socket: this.socket, stateDir: join(this.dir, 'state'), keysFile: this.keysFile,
       agents: [{ id: AGENT_ID, manifestFile: join(this.dir, 'manifest.jwt'), root: this.agentDir }],
     }));
     return this.restartSidecar();
