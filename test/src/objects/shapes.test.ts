@@ -48,7 +48,7 @@ describe.each(all.map((one) => [one.name, one] as const))('%s', (_, { shape, val
   it('is refused with a member of another type', () => {
     for (const { path, object, set } of places(wire)) {
       for (const [name, member] of Object.entries(object)) {
-        const wrong: Json = typeof member === 'boolean' ? 'true' : true;
+        const wrong: Json = member === null ? [[0]] : typeof member === 'boolean' ? 'true' : true;
         expect([path, name, codeOf(() => decode(shape, set({ [name]: wrong })))]).toEqual([path, name, 'intake.malformed']);
       }
     }
