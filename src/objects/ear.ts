@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { type Of, type Shape, b64u, count, hex, id, name, record, seconds, sha256Text, text, u64, url } from '../base/shape.js';
 import { isCode } from '../codes.js';
 import type { Finding } from '../base/fault.js';
-import { EAR_STATUSES, NS, TIERS } from '../names.js';
+import { EAR_STATUSES, TIERS } from '../names.js';
 import { signedKind } from './signed.js';
 
 export const EAR_PROFILE = 'tag:ietf.org,2026:rats/ear#03';
@@ -70,4 +70,3 @@ export const ear = record({
 });
 export type Ear = Of<typeof ear>;
 export const EAR = signedKind('eat+jwt', 'verifier', ear);
-export const EAR_PLATFORM_PROFILE = `${NS}ear-platform:1`;

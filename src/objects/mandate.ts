@@ -3,7 +3,7 @@
  * agent's payment key. A closed mandate is the key-bound presentation K_a signs for one payment. Wire handling: src/sdjwt.
  */
 import { z } from 'zod';
-import { type Of, id, name, publicJwk, record, seconds, sha256Text, text, token, url } from '../base/shape.js';
+import { type Of, id, name, publicJwk, record, seconds, sha256Text, text, url } from '../base/shape.js';
 import { currency, minor } from '../money.js';
 import { LEVELS, MODES, NS } from '../names.js';
 import { statusReference } from './status.js';
@@ -15,8 +15,6 @@ export const OPEN_PAYMENT_VCT = 'mandate.payment.open.1';
 export const CLOSED_PAYMENT_VCT = 'mandate.payment.1';
 /** The instrument type under which a carrier appears in an AP2 mandate. */
 export const CARRIER_INSTRUMENT = 'ari.fund_carrier';
-/** The member of AP2's `risk_data` that is ours. */
-export const RISK_DATA = 'ari';
 
 export const digestReference = z.array(z.strictObject({ '...': sha256Text })).max(4);
 
@@ -71,4 +69,3 @@ export type ClosedPayment = Of<typeof closedPayment>;
 /** The key-binding JWT K_a signs. `sd_hash` covers the presented mandate including its last `~`. */
 export const keyBinding = record({ iat: seconds, aud: url, nonce: sha256Text, sdHash: sha256Text, _sdAlg: z.literal('sha-256'), delegatePayload: digestReference });
 export type KeyBinding = Of<typeof keyBinding>;
-export const sdJwtToken = token();

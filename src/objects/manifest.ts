@@ -5,7 +5,6 @@ import { signedKind } from './signed.js';
 
 /** A path below the agent's root, with `/`, without `..`. */
 export const relativePath = z.string().min(1).max(4096).refine((p) => !p.startsWith('/') && !p.split('/').some((s) => s === '..' || s === '.' || s === ''), 'must be a plain relative path');
-export const absolutePath = z.string().min(1).max(4096).startsWith('/');
 
 export const agentId = record({ id: name(), version: name(64), publisher: name() });
 export type AgentId = Of<typeof agentId>;
