@@ -1,7 +1,7 @@
 /** The `ari` command. One file per sub-command; exit 0 done, 1 refused or check failed, 2 usage, 3 cannot reach, 4 device trouble. */
 import { Command, CommanderError, Help, type Option } from 'commander';
 import { AriError } from '../client/error.js';
-import { asFault, type Fault, faultTold } from '../src/base/fault.js';
+import { asFault, type Fault, fault, faultTold } from '../src/base/fault.js';
 import { isCode } from '../src/codes.js';
 import { VERSION } from '../src/version.js';
 import { commands } from './commands/index.js';
@@ -26,7 +26,7 @@ async function program(name: string | undefined): Promise<Command> {
   const ari = new Command('ari')
     .description('Proof, at the moment of payment, that an AI agent is the one its user authorised\nand runs unmodified on a trusted device.')
     .version(VERSION, '-V, --version', 'print the version')
-    .showHelpAfterError('(see --help)')
+    .configureOutput({ outputError: () => undefined }) // complain() says it, as it says every other fault
     .enablePositionalOptions()
     .exitOverride()
     .configureHelp(HELP)
@@ -41,9 +41,15 @@ export async function main(argv: string[]): Promise<number> {
     await (await program(argv[0])).parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return complain(error instanceof AriError && isCode(error.code) ? faultTold(error.code, error.message) : asFault(error), argv.includes('--json'));
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof CommanderError && error.code === 'commander.help') return 2; // a group without its command: its help was printed
+    return complain(faultOf(error), argv.includes('--json'));
   }
+}
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof CommanderError) return fault('usage.wrong', { what: error.message.replace(/^error: /, '') });
+  return error instanceof AriError && isCode(error.code) ? faultTold(error.code, error.message) : asFault(error);
 }
 
 function complain(fault: Fault, json: boolean): number {

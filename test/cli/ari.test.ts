@@ -58,6 +58,13 @@ describe('ari', () => {
     expect(status).toBe(3);
   });
 
+  it('prints one JSON object for a command line that is wrong, too', () => {
+    const { stdout, stderr, status } = ari('verify', 'bundle', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'usage.wrong', detail: expect.stringContaining('--keys') as string } });
+    expect(stderr).toBe('');
+    expect(status).toBe(2);
+  });
+
   it('uses no colours where there is no terminal', () => {
     expect(spawnSync(process.execPath, [ARI, 'nonsense'], { encoding: 'utf8', env: { PATH: process.env['PATH'] } }).stderr).not.toContain('\u001b[');
   });
