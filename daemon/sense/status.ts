@@ -10,15 +10,16 @@ export function statusMember(status: string, name: string): string {
   return at === 0 ? '' : status.slice(at + name.length + 1, status.indexOf('\n', at)).trim();
 }
 
-const effective = (ids: string): number => Number(ids.split(/\s+/)[1] ?? Number.NaN);
+/** Of real, effective, saved and file system id. */
+export const effectiveId = (ids: string): number => Number(ids.split(/\s+/)[1] ?? Number.NaN);
 const capabilities = (hex: string): string => hex.padStart(16, '0');
 
 export function senseProcess(proc: string, startTicks: string): Snapshot['process'] {
   const status = readProc(`${proc}/status`);
   const cgroup = readProc(`${proc}/cgroup`, 'utf8');
   return {
-    uid: effective(statusMember(status, 'Uid')),
-    gid: effective(statusMember(status, 'Gid')),
+    uid: effectiveId(statusMember(status, 'Uid')),
+    gid: effectiveId(statusMember(status, 'Gid')),
     startTicks,
     noNewPrivs: statusMember(status, 'NoNewPrivs') === '1',
     seccomp: Number(statusMember(status, 'Seccomp')),

@@ -1,0 +1,32 @@
+/**
+ * What a sidecar that is not root needs of the kernel (capabilities(7)), and what it costs to be without. With exactly these an agent of any user is
+ * measured as by root. The unit of the service grants them (`AmbientCapabilities=`, `CapabilityBoundingSet=`), `ari doctor` asks for them.
+ */
+import { readProc } from './sense/proc.js';
+import { effectiveId, statusMember } from './sense/status.js';
+
+export interface Capability {
+  readonly name: string;
+  /** Of the masks in /proc/PID/status. */
+  readonly bit: number;
+  /** Why it is wanted, and what follows without it. */
+  readonly without: string;
+}
+
+export const CAPABILITIES = [
+  { name: 'CAP_DAC_READ_SEARCH', bit: 2, without: 'agents of other users are refused, for parts of their /proc are readable to their user alone; boot log and IMA list are not sent, so the tier is T2' },
+  { name: 'CAP_SYS_PTRACE', bit: 19, without: 'agents of other users are refused, for nobody else may look into a process' },
+  { name: 'CAP_LEASE', bit: 28, without: "nobody can say whether another user's file is open for writing: each file of such an agent is looked at for every payment, instead of none: cost grows with their number" },
+] as const satisfies readonly Capability[];
+
+/** Names in the form of systemd and setpriv lists. */
+export const CAPABILITY_NAMES: readonly string[] = CAPABILITIES.map(({ name }) => name);
+
+export interface Held { readonly uid: number; readonly lacking: readonly Capability[] }
+
+/** Of a process: whose it is, and what it lacks of {@link CAPABILITIES}. @throws ErrnoException when there is no such process */
+export function heldBy(pid: number | 'self'): Held {
+  const status = readProc(`/proc/${pid}/status`);
+  const effective = BigInt(`0x${statusMember(status, 'CapEff') || '0'}`);
+  return { uid: effectiveId(statusMember(status, 'Uid')), lacking: CAPABILITIES.filter(({ bit }) => ((effective >> BigInt(bit)) & 1n) === 0n) };
+}
