@@ -12,6 +12,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, statfsSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Sha256 } from '../../src/base/bytes.js';
+import { heldBy } from '../capabilities.js';
 import { FILE_MASK, FOLDER_MASK, IN, type Notice, type Notices, openNotices } from './notices.js';
 
 /** Margin for coarse kernel clocks. */
@@ -58,7 +59,7 @@ export class FileHashes {
     if (!found.isFile()) throw new Error('no regular file');
     const key = identity(found);
     const kept = this.kept.get(key);
-    if (kept?.state === stateOf(found) && kept.wd !== null) return hashed(found, kept.sha256, true);
+    if (kept?.state === stateOf(found) && (kept.wd !== null || !mayLease(found.uid))) return hashed(found, kept.sha256, kept.wd !== null);
     const reading = this.reading.get(key) ?? this.openAndHash(path).finally(() => this.reading.delete(key));
     this.reading.set(key, reading);
     return reading;
@@ -184,6 +185,16 @@ export class FileHashes {
 
 function isGuarded(path: string): boolean {
   return GUARDED.has(statfsSync(path).type);
+}
+
+let own: { readonly uid: bigint; readonly ofOthers: boolean } | undefined;
+/** Whether this process may ask of a file of this user if somebody has it open for writing (fcntl(2), F_SETLEASE): where not, it need not be opened to try. */
+function mayLease(uid: bigint): boolean {
+  if (own === undefined) {
+    const held = heldBy('self');
+    own = { uid: BigInt(held.uid), ofOthers: !held.lacking.some(({ name }) => name === 'CAP_LEASE') };
+  }
+  return own.ofOthers || own.uid === uid;
 }
 
 /** In pieces, so that a long file does not hold up the loop. */
