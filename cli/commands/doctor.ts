@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { capabilityFacts, heldBy, listenerOn } from '../../daemon/capabilities.js';
 import { loadConfig } from '../../daemon/config.js';
 import type { Fact } from '../../daemon/tpm/types.js';
 import { loadTrust } from '../../daemon/trust.js';
@@ -24,6 +25,8 @@ async function examine(file: string): Promise<Fact[]> {
     await fact('verifier keys', () => loadTrust(config.verifier.keysFile).aud),
     await fact('agents', () => loadAgents(config.agents.allow, loadTrust(config.verifier.keysFile).keys).map(({ id }) => id).join(', ') || 'none'),
   ];
+  const held = heldBy(await listenerOn(config.agents.socket) ?? 'self');
+  facts.push(...capabilityFacts(held, config.agents.allow));
   const status = await new AriClient({ socket: config.agents.socket }).status().catch(() => null);
   if (status) return [...facts, await fact('sidecar', () => `running, tier ${status.tier}${status.reason ? `: ${status.reason}` : ''}`), { name: 'verifier', ok: status.verifier.connected, detail: status.verifier.url, fix: status.verifier.connected ? null : 'check the network and [verifier] url' }];
   const [{ openProver }, { pino }] = await Promise.all([import('../../daemon/tpm/prover.js'), import('pino')]);

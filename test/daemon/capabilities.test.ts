@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CAPABILITY_NAMES, heldBy } from '../../daemon/capabilities.js';
+import { CAPABILITIES, CAPABILITY_NAMES, capabilityFacts, heldBy, listenerOn } from '../../daemon/capabilities.js';
 import { stringify } from '../../src/base/shape.js';
 import { agentManifest } from '../../src/objects/manifest.js';
 import { agentIn, NODE, Program, removeDir, tempDir, writeTree } from './support/agents.js';
@@ -99,5 +99,27 @@ describe('what a process holds', () => {
   it('is read of the kernel', () => {
     expect(heldBy('self').uid).toBe(process.getuid?.());
     expect(() => heldBy(4_194_305)).toThrow('ENOENT');
+  });
+
+  it('is that of the process that listens', async () => {
+    const dir = tempDir();
+    const path = join(dir, 'sidecar.sock');
+    expect(await listenerOn(path)).toBeNull();
+    const other = new Program(NODE, ['-e', `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`]);
+    await other.line();
+    expect(await listenerOn(path)).toBe(other.child.pid);
+    await other.end();
+    expect(await listenerOn(path)).toBeNull();
+    removeDir(dir);
+  });
+
+  it('is told by the doctor with what its lack costs, where an agent is of another user', () => {
+    const lacking = CAPABILITIES.filter(({ name }) => name === 'CAP_LEASE');
+    expect(capabilityFacts({ uid: 1000, lacking }, [{ uid: 1000 }])).toMatchObject([{ name: 'capabilities', ok: true }]);
+    expect(capabilityFacts({ uid: 1000, lacking: [] }, [{ uid: 1001 }])).toMatchObject([{ name: 'capabilities', ok: true }]);
+    for (const uid of [1001, undefined]) {
+      const facts = capabilityFacts({ uid: 1000, lacking }, [{ uid: 1000 }, { uid }]);
+      expect(facts).toEqual([{ name: 'CAP_LEASE', ok: false, detail: expect.stringContaining('each file of such an agent is looked at'), fix: expect.stringContaining('AmbientCapabilities=CAP_LEASE') }]);
+    }
   });
 });
