@@ -96,6 +96,7 @@ export const CODES = {
   'boot.replay': row('finding', 403, 'device', 'PCR {pcr} is not what the boot log gives: {what}', 'find out who changed the log, or what this firmware measures without logging it'),
   'boot.secure_boot': row('finding', 403, 'device', 'Secure Boot is not shown to be on: {what}', 'turn Secure Boot on; if it is, update the firmware'),
   'boot.reference': row('finding', 403, 'device', 'PCR {pcr} is not as the reference says: {what}', 'find out what changed; after an update, learn the new values with `ari policy learn`'),
+  'boot.uki': row('finding', 403, 'device', 'the unified kernel image is not shown to be one of the policy with the sidecar in it: {what}', 'boot an image of the policy; after an update, learn the new image with `ari policy learn --uki`'),
   'boot.shadow': row('finding', 403, 'device', 'in shadow, it would fail when enforced: {what}', 'look into it before the policy is enforced'),
   'ima.malformed': row('finding', 400, 'device', 'the IMA list cannot be read: {what}', 'send the measurement list as the kernel gives it'),
   'ima.too_large': row('finding', 413, 'device', 'the IMA list is too large: {size}, at most {max} are taken', 'send the entries from the asked number on'),

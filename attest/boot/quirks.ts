@@ -21,7 +21,7 @@ const INVOCATION = 'Exit Boot Services Invocation';
 const SUCCESS = 'Exit Boot Services Returned with Success';
 const FAILURE = 'Exit Boot Services Returned with Failure';
 /** The words that systemd-pcrphase(8) extends into PCR 11 as the machine comes up. */
-const PHASES = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready'];
+export const PHASES = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready'];
 
 /** In the order in which they are tried. */
 export const QUIRKS: readonly Quirk[] = [
