@@ -7,7 +7,7 @@ import type { Code } from '../src/codes.js';
 import type { EarStatus, Tier } from '../src/names.js';
 import type { Policy } from '../src/objects/decision.js';
 import type { DeviceRecord } from '../src/objects/device.js';
-import type { TrustVector } from '../src/objects/ear.js';
+import type { MeasuredBy, TrustVector } from '../src/objects/ear.js';
 import type { Evidence, LogDelta, LogEntry, PlatformEvidence } from '../src/objects/evidence.js';
 import type { AgentManifest } from '../src/objects/manifest.js';
 import type { Verified } from '../src/objects/signed.js';
@@ -48,6 +48,7 @@ export interface PlatformAppraisal extends Submodule {
   ctr: bigint | null;
   bank: string;
   secureBoot: boolean | null;
+  measuredBy: MeasuredBy;
 }
 
 declare const written: unique symbol;

@@ -12,7 +12,7 @@ import { type Pcrs, compare, eventsOf } from './replay.js';
 import { untied } from './verity.js';
 
 /** PCRs that the firmware, the stub and the stub's overrides extend: images started; sections; command line, credentials and add-ons; system extensions. */
-const STARTED_PCR = 4;
+export const STARTED_PCR = 4;
 export const UKI_PCR = 11;
 const OVERRIDE_PCRS = [12, 13];
 export const UKI_PCRS = [STARTED_PCR, UKI_PCR, ...OVERRIDE_PCRS];
@@ -48,7 +48,8 @@ export function isCommandLine(bank: HashAlg, { sections, commandLine }: UkiImage
   return ENDINGS.some((ending) => hashWith(bank, Buffer.from(`${commandLine}${ending}`)).toString('hex') === measured[0]!.digest);
 }
 
-export interface Booted { readonly log: BootLog | null; readonly bank: HashAlg; readonly quoted: Pcrs }
+/** A machine as its quote, which was verified, and its log tell it. */
+export interface Booted { readonly log: BootLog | null; readonly bank: UkiReference['bank']; readonly quoted: Pcrs }
 
 /**
  * Why it is not shown that the machine runs one of the policy's images with the sidecar in it; null when it is.

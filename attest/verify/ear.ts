@@ -42,7 +42,7 @@ export function earOf({ result, evidence: { payment: { binding, agent } }, devic
           pcrBank: bank, secureBoot, findings: result.platform.findings,
         },
       },
-      sidecar: { ...part(result.sidecar), ariSidecar: { version: sidecarVersion, measuredBy: atLeast(TIERS, result.tier, 'T3') ? 'ima' : 'self' } },
+      sidecar: { ...part(result.sidecar), ariSidecar: { version: sidecarVersion, measuredBy: atLeast(TIERS, result.tier, 'T3') ? quoted.measuredBy : 'self' } },
       agent: {
         ...part(result.agent),
         ariAgent: {

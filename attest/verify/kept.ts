@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { sha256 } from '../../src/base/bytes.js';
 import { canonicalOf, count, hex, parse, record, sha256Text, stringify, u64 } from '../../src/base/shape.js';
 import { EAR_STATUSES, TIERS } from '../../src/names.js';
-import { findingShape, trustVector } from '../../src/objects/ear.js';
+import { MEASURED_BY, findingShape, trustVector } from '../../src/objects/ear.js';
 import { type PlatformEvidence, platformEvidence } from '../../src/objects/evidence.js';
 import type { KeptPlatform, PlatformAppraisal } from '../types.js';
 
@@ -23,6 +23,7 @@ const platformAppraisal = record({
   ctr: u64.nullable(),
   bank: z.string(),
   secureBoot: z.boolean().nullable(),
+  measuredBy: z.enum(MEASURED_BY),
 });
 
 export const encodePlatformAppraisal = (value: PlatformAppraisal): string => stringify(platformAppraisal, value);

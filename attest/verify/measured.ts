@@ -6,9 +6,9 @@
 import { fromB64u } from '../../src/base/bytes.js';
 import { type Finding, fault, finding } from '../../src/base/fault.js';
 import type { Policy } from '../../src/objects/decision.js';
-import type { TrustVector } from '../../src/objects/ear.js';
+import type { MeasuredBy, TrustVector } from '../../src/objects/ear.js';
 import type { PlatformEvidence } from '../../src/objects/evidence.js';
-import { type BootLog, type BootState, type Pcrs, contradictions, judge, parseBootLog, readBoot } from '../boot/index.js';
+import { type BootLog, type BootState, type Pcrs, contradictions, judge, parseBootLog, readBoot, ukiDifference } from '../boot/index.js';
 import { IMA_PCR, coverage, imaStart, judgeIma, parseIma } from '../ima/index.js';
 import { untilRefused } from './refusal.js';
 
@@ -18,8 +18,11 @@ export interface Measured {
   readonly claims: TrustVector;
   /** Null when no replayed log tells it. */
   readonly secureBoot: boolean | null;
-  /** Tier T3: PCRs 0 to 7 are what the log gives, Secure Boot is on, and IMA measured the sidecar's own files, all good. */
-  readonly measuredSidecar: boolean;
+  /**
+   * Tier T3 unless `self`: PCRs 0 to 7 are what the log gives, Secure Boot is on, nothing of boot or files is other than policy says, and the sidecar's own files
+   * were measured: by IMA, each one, or as a part of a unified kernel image.
+   */
+  readonly measuredBy: MeasuredBy;
 }
 
 const FIRMWARE_PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -34,15 +37,19 @@ export function judgeMeasured({ quote, boot, ima }: PlatformEvidence, policy: Po
     findings: [...booted.broken, ...files.broken, ...atStage([...booted.differing, ...files.differing])],
     claims: booted.sound ? { configuration: 2, ...(policy.bootReference === undefined || booted.differing.length > 0 ? {} : { executables: 3 }) } : {},
     secureBoot: booted.secureBoot,
-    measuredSidecar: booted.sound && booted.differing.length === 0 && files.sidecar,
+    measuredBy: booted.sound && booted.differing.length === 0 ? measuredBy(files, policy) : 'self',
   };
 }
+
+/** IMA says most: which files ran. A unified image says nothing of a machine whose files are not as policy says. */
+const measuredBy = ({ sidecar, broken, differing }: Files, { uki }: Policy): MeasuredBy =>
+  (sidecar ? 'ima' : uki !== undefined && broken.length === 0 && differing.length === 0 ? 'uki' : 'self');
 
 interface Booted { readonly broken: Finding[]; readonly differing: readonly Finding[]; readonly secureBoot: boolean | null; readonly sound: boolean }
 
 /** `broken`: evidence that does not hold. `differing`: evidence that holds and is not as the reference says. */
 function judgeBoot(boot: PlatformEvidence['boot'], bank: PlatformEvidence['quote']['bank'], pcrs: Pcrs, policy: Policy): Booted {
-  const differing = (log: BootLog | null): readonly Finding[] => (policy.bootReference === undefined ? [] : judge(log, bank, pcrs, policy.bootReference, 'enforce').wouldFail);
+  const differing = (log: BootLog | null): readonly Finding[] => differences(log, bank, pcrs, policy);
   if (boot === null) return { broken: [], differing: differing(null), secureBoot: null, sound: false };
   const read = untilRefused(() => parseBootLog(fromB64u(boot.data) ?? Buffer.alloc(0)));
   if (!read.ok) return { broken: [read.refusal], differing: differing(null), secureBoot: null, sound: false };
@@ -51,6 +58,12 @@ function judgeBoot(boot: PlatformEvidence['boot'], bank: PlatformEvidence['quote
   const broken = brokenBoot(state, policy);
   const replayed = new Set(state.pcrs.filter(({ standing }) => standing === 'replayed').map(({ pcr }) => pcr));
   return { broken, differing: differing(read.value), secureBoot, sound: broken.length === 0 && secureBoot === true && FIRMWARE_PCRS.every((pcr) => replayed.has(pcr)) };
+}
+
+/** Of the reference values and of the unified kernel images that policy names: whatever the stage, none is tier T3. */
+function differences(log: BootLog | null, bank: PlatformEvidence['quote']['bank'], quoted: Pcrs, { bootReference, uki }: Policy): Finding[] {
+  const other = uki === undefined ? null : ukiDifference({ log, bank, quoted }, uki, bootReference);
+  return [...(bootReference === undefined ? [] : judge(log, bank, quoted, bootReference, 'enforce').wouldFail), ...(other === null ? [] : [finding('boot.uki', { what: other })])];
 }
 
 function brokenBoot(state: BootState, { requireBootLog }: Policy): Finding[] {

@@ -106,7 +106,8 @@ function affirmed({ evidence, device, policy, connection }: PlatformInput, prove
   return {
     ...submodule('platform', { ...platformClaims(record), ...measured.claims }, [...policyFindings(record, policy, evidence), ...measured.findings, ...missing]),
     /* by data, never rounded up */
-    ...subject(evidence, record), secureBoot: measured.secureBoot, authentic: true, tier: lower(TIERS, tierOf(record), measured.measuredSidecar ? 'T3' : 'T2'), firmware: proven.firmware, resetCount, restartCount, clock, ctr: proven.ctr,
+    ...subject(evidence, record), secureBoot: measured.secureBoot, measuredBy: measured.measuredBy, authentic: true,
+    tier: lower(TIERS, tierOf(record), measured.measuredBy === 'self' ? 'T2' : 'T3'), firmware: proven.firmware, resetCount, restartCount, clock, ctr: proven.ctr,
   };
 }
 
@@ -118,7 +119,7 @@ function refused({ evidence, device }: PlatformInput, refusal: Finding): Platfor
 }
 
 const subject = (evidence: PlatformEvidence, { akName, simulated }: DeviceRecord) =>
-  ({ platformSha256: platformHash(evidence), akName, simulated, bank: evidence.quote.bank, secureBoot: null });
+  ({ platformSha256: platformHash(evidence), akName, simulated, bank: evidence.quote.bank, secureBoot: null, measuredBy: 'self' as const });
 
 function advance({ evidence, device }: PlatformInput, { clockInfo: { resetCount, restartCount }, latestClock, log, ctr }: Proven): Advance {
   const attestSha256 = sha256(fromB64u(evidence.quote.attest) ?? '');

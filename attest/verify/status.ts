@@ -29,6 +29,7 @@ const MARKS: Partial<Record<Code, Mark>> = {
   'boot.replay': mark('platform', 'configuration', 96),
   'boot.secure_boot': mark('platform', 'configuration', 96),
   'boot.reference': mark('platform', 'executables', 33),
+  'boot.uki': mark('platform', 'executables', 33),
   'boot.shadow': mark('platform', 'executables', null),
   'ima.missing': mark('platform', 'executables', 33),
   'ima.malformed': mark('platform', 'executables', 96),

@@ -6,7 +6,7 @@ import { DECISIONS, LEVELS, POLICY_STAGES, TIERS } from '../names.js';
 import { money } from '../money.js';
 import { findingShape } from './ear.js';
 import { payee } from './intent.js';
-import { bootReference, imaPolicy } from './reference.js';
+import { bootReference, imaPolicy, ukiReference } from './reference.js';
 import { signedKind } from './signed.js';
 
 export const policy = record({
@@ -27,6 +27,8 @@ export const policy = record({
   requireIma: z.boolean(),
   /** What the firmware and the loaders of a good machine measured; judged by `stage`. */
   bootReference: bootReference.optional(),
+  /** Unified kernel images that hold the sidecar (tier T3); judged by `stage`. */
+  uki: ukiReference.optional(),
   ima: imaPolicy.optional(),
   confirmationMaxS: count,
 });

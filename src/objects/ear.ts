@@ -49,6 +49,10 @@ export const ariAgent = record({
   findings: z.array(findingShape),
 });
 
+/** Who measured the sidecar's own files: nobody but itself, the kernel's IMA, or the unified kernel image that they came with. */
+export const MEASURED_BY = ['self', 'ima', 'uki'] as const;
+export type MeasuredBy = (typeof MEASURED_BY)[number];
+
 export const ear = record({
   eatProfile: z.literal(EAR_PROFILE),
   iss: url,
@@ -62,7 +66,7 @@ export const ear = record({
   cnf: record({ jkt: sha256Text }),
   submods: record({
     platform: submodule({ ariPlatform }),
-    sidecar: submodule({ ariSidecar: record({ version: text(64), measuredBy: z.enum(['self', 'ima', 'uki']) }) }),
+    sidecar: submodule({ ariSidecar: record({ version: text(64), measuredBy: z.enum(MEASURED_BY) }) }),
     agent: submodule({ ariAgent }),
   }),
   ariBinding: record({ paymentSha256: sha256Text, mandateSha256: sha256Text, closedSha256: sha256Text, nonce: sha256Text, seq: count, logN: count }),
