@@ -30,7 +30,7 @@ export const CODES = {
   'peer.unidentified': row('fault', 503, 'device', 'the kernel cannot be asked who connected: {what}', 'install the package koffi for this platform; the sidecar serves nobody whom it cannot name'),
   'peer.other_speaker': row('fault', 403, 'agent', 'process {speaker} speaks on the connection of process {pid}', 'open a connection of its own in each process; never hand one on'),
   'peer.unreadable': row('fault', 403, 'device', 'process {pid} cannot be measured: {what}', 'let the sidecar read /proc of the agent (same uid or CAP_SYS_PTRACE)'),
-  'enrol.code': row('fault', 403, 'user', 'the one-time code is unknown, used or expired', 'ask the verifier for a new enrolment code'),
+  'enrol.code': row('fault', 403, 'user', 'the one-time code is unknown, used, expired, or another device enrols with it now', 'ask the verifier for a new enrolment code'),
   'enrol.session': row('fault', 409, 'device', 'the enrolment session is unknown, used or expired', 'begin the enrolment again'),
   'enrol.ek_chain': row('fault', 403, 'device', 'the EK certificate does not chain to a pinned root: {what}', 'add the TPM vendor root to [trust] ek_roots, if you trust it'),
   'enrol.ek_mismatch': row('fault', 403, 'device', 'the EK certificate is for another key than the EK', 'read the certificate of this EK'),

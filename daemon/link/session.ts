@@ -138,7 +138,7 @@ export class Session {
     if (typeof nonce !== 'string') throw nonce;
     if (this.ports.prover.akName === null) throw faultTold(this.ports.prover.fault ?? 'tpm.absent', this.ports.prover.reason ?? 'there is no TPM');
     const code = this.ports.enrolCode();
-    this.welcome = await (code === null ? this.prove(socket, nonce) : this.enrol(socket, code));
+    this.welcome = await (code === null ? this.prove(socket, nonce) : this.enrol(socket, code).catch((error: unknown) => this.enrolledBefore(socket, nonce, error)));
     this.state = 'ready';
     this.problem = null;
     this.ports.log.info({ device: this.welcome.deviceId, tier: this.welcome.tier, simulated: this.welcome.simulated }, 'the verifier knows this device');
@@ -153,6 +153,15 @@ export class Session {
     const welcome = await socket.request('enrol_proof', { sessionId: challenge.body.sessionId, answer, ...part }, ANSWER_MS);
     this.ports.usedEnrolCode();
     return this.welcomed(welcome, part);
+  }
+
+  /** A code that is not taken may be the one that enrolled this device, and the answer to that was lost: then the device is known. */
+  private async enrolledBefore(socket: LinkSocket, nonce: Sha256, error: unknown): Promise<LinkBody<'welcome'>> {
+    if (asFault(error).code !== 'enrol.code') throw error;
+    const welcome = await this.prove(socket, nonce).catch((refused: unknown) => { throw asFault(refused).code === 'device.unknown' ? error : refused; });
+    this.ports.usedEnrolCode();
+    this.ports.log.warn({ code: 'enrol.code' }, 'the enrolment code is not taken and forgotten: this device is enrolled');
+    return welcome;
   }
 
   private async prove(socket: LinkSocket, nonce: Sha256): Promise<LinkBody<'welcome'>> {

@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { Public, encode, publicFromKey, templates } from '@ari-sidecar/tpm2';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sha256, toB64u } from '../../src/base/bytes.js';
 import { DEVICE_RECORD } from '../../src/objects/device.js';
@@ -7,6 +9,7 @@ import { readLeaf } from '../../src/deposit/chain.js';
 import type { Store } from '../../verifier/store/verbs.js';
 import { logEntry } from '../../attest/log.js';
 import type { LinkBody } from '../../src/link.js';
+import { CONNECTION_LIMITS } from '../../verifier/link/limits.js';
 import { MANIFEST } from '../support/device.js';
 import { TestLink } from './support/link.js';
 import { TestPayer } from './support/payer.js';
@@ -25,20 +28,37 @@ afterAll(async () => {
 
 /** What the verifier keeps of enrolments that failed: nothing. */
 const nobodyEnrolled = async () => expect(await store.deviceByAk(payer.device.akName.toString('hex'))).toBeNull();
-const begin = async (code: string) => payer.link.answerTo('enrol_begin', { ...payer.device.begin, code });
+const begin = async (code: string, changes: Partial<LinkBody<'enrol_begin'>> = {}) => payer.link.answerTo('enrol_begin', { ...payer.device.begin, code, ...changes });
+const noCertificate = toB64u(Buffer.from('no certificate'));
+const otherTpm = () => ({ ekPublic: toB64u(encode(Public, publicFromKey(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey, templates.ekRsa2048))), ekCertificate: null, ekChain: [] });
+let code: string;
 
 describe('an enrolment', () => {
   afterEach(() => payer.link.close());
 
-  it('needs a code of the user, each used once', async () => {
+  it('needs a code of the user, and before that is seen no key and no certificate is looked at', async () => {
     await payer.greet();
-    expect(await begin('guessed')).toBe('enrol.code');
-    const code = await payer.code();
-    expect(await begin(code)).toBe('enrol_challenge');
+    expect(await begin('guessed', { ekCertificate: noCertificate, ekPublic: '' })).toBe('enrol.code');
+    expect(await begin(await payer.code(), { ekCertificate: noCertificate })).toBe('enrol.ek_chain');
+    await nobodyEnrolled();
+  });
+
+  it('is no place to guess codes: each wrong one takes its time, and the third ends the connection', async () => {
+    await payer.greet();
+    const began = performance.now();
+    for (let guess = 0; guess < 3; guess++) expect(await begin(`guess ${guess}`)).toBe('enrol.code');
+    expect(performance.now() - began).toBeGreaterThan(3 * CONNECTION_LIMITS.wrongCodeMs - 5);
+    expect(await payer.link.closed()).toBe(1008);
+  });
+
+  it('has its code for itself while it lasts: another TPM cannot use it, the same TPM may begin again', async () => {
+    const shared = await payer.code();
+    await payer.greet();
+    expect(await begin(shared)).toBe('enrol_challenge');
     payer.link.close();
     await payer.greet();
-    expect(await begin(code)).toBe('enrol.code');
-    await nobodyEnrolled();
+    expect(await begin(shared, otherTpm())).toBe('enrol.code');
+    expect(await begin(shared)).toBe('enrol_challenge');
   });
 
   it('is of the key that said hello', async () => {
@@ -69,13 +89,14 @@ describe('an enrolment', () => {
 
   it('keeps nothing of a device whose first evidence is over another nonce, for another verifier, or of another log than its register', async () => {
     const { device } = payer;
+    code = await payer.code();
     const attempt = async (change: (nonce: string) => Promise<Partial<LinkBody<'enrol_proof'>>>) => {
       await payer.beginLog(await payer.greet());
       await device.measure('agent_start');
-      const challenge = await payer.challenge(await payer.code());
-      const code = await payer.link.answerTo('enrol_proof', { ...(await payer.proof(challenge)), ...(await change(challenge.nonce)) });
+      const challenge = await payer.challenge(code);
+      const answer = await payer.link.answerTo('enrol_proof', { ...(await payer.proof(challenge)), ...(await change(challenge.nonce)) });
       payer.link.close();
-      return code;
+      return answer;
     };
     const otherLog = () => ({ ...device.delta(), entries: [device.log[0]!, logEntry(1, device.log[0]!.nvIndex, { kind: 'agent_start', data: { agent_id: 'other' } })] });
     expect(await attempt(async () => ({ evidence: await device.platform({ nonce: sha256('other'), aud: ISSUER }) }))).toBe('binding.mismatch');
@@ -93,7 +114,14 @@ describe('an enrolment', () => {
 });
 
 describe('an enrolled device', () => {
-  beforeAll(async () => { await payer.enrol(); });
+  it('is one whose proof held at last: what failed before with the same code did not use it up', async () => {
+    await payer.enrol(code);
+    expect(await store.deviceById(payer.deviceId)).toMatchObject({ userId: payer.userId, state: 'enrolled' });
+    payer.link.close();
+    await payer.greet();
+    expect(await begin(code)).toBe('enrol.code');
+    await payer.reconnect();
+  });
 
   it('has a record signed by the verifier, marked as simulated, and its leaf in the log', async () => {
     const device = (await store.deviceById(payer.deviceId))!;
@@ -116,6 +144,20 @@ describe('an enrolled device', () => {
   it('cannot be enrolled again without a code for that', async () => {
     await payer.greet();
     expect(await begin(await payer.code())).toBe('enrol.device_conflict');
+    await payer.reconnect();
+  });
+
+  it('enrols again with the key that it has, on a code for that: it stays the same device, and its counter must rise all the same', async () => {
+    const before = (await store.deviceById(payer.deviceId))!;
+    const again = await payer.code(true);
+    await payer.greet();
+    const stale = await payer.proof(await payer.challenge(again));
+    expect(await payer.link.answerTo('enrol_proof', stale)).toBe('ctr.not_increased');
+    await payer.device.increment();
+    expect(await payer.link.answerTo('enrol_proof', await payer.proof(await payer.challenge(again)))).toBe('welcome');
+    const after = (await store.deviceById(payer.deviceId))!;
+    expect({ ...after, record: '' }).toEqual({ ...before, record: '' });
+    expect(after.record).not.toBe(before.record);
     await payer.reconnect();
   });
 

@@ -3,6 +3,7 @@
  *
  * Stages: `new` (has said nothing) -> `stranger` (hello) -> `enrolling` (challenged) -> `proven` (its attestation key signed a nonce of this connection).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { asFault, Fault, fault } from '../../src/base/fault.js';
 import { ulid } from '../../src/base/id.js';
@@ -35,6 +36,7 @@ export class Connection implements Reachable {
   private readonly tasks = new Set<Promise<void>>();
   private platformNonces: string[] = [];
   private queued = 0;
+  private wrongCodes = 0;
   private work: Promise<void> = Promise.resolve();
   private alive = true;
 
@@ -99,6 +101,14 @@ export class Connection implements Reachable {
     const given = this.platformNonces.length;
     this.platformNonces = this.platformNonces.filter((each) => each !== nonce);
     return this.platformNonces.length < given;
+  }
+
+  /** A wrong enrolment code costs its sender time: other messages of this connection wait too. @throws what it was given */
+  async wrongCode(error: unknown): Promise<never> {
+    if (!(error instanceof Fault) || error.code !== 'enrol.code') throw error;
+    await sleep(this.limits.wrongCodeMs);
+    if (++this.wrongCodes >= this.limits.wrongCodes) setImmediate(() => this.close('too many wrong codes'));
+    throw error;
   }
 
   /** What is at work has ended. */

@@ -27,12 +27,12 @@ const HANDLERS: { readonly [T in Type]: Row } = {
   }),
 
   enrol_begin: on('enrol_begin', ['stranger'], async ({ v, connection, stage, body, id }) => {
-    const { enrolling, challenge } = await beginEnrolment(v, stage.hello.akName, body);
+    const { enrolling, challenge } = await beginEnrolment(v, stage.hello.akName, body).catch((error: unknown) => connection.wrongCode(error));
     connection.stage = { name: 'enrolling', hello: stage.hello, enrolling };
     connection.send('enrol_challenge', challenge, id);
   }),
 
-  /** One try: a wrong answer needs a new session, and that a new code. */
+  /** One try: a wrong answer needs a new session. */
   enrol_proof: on('enrol_proof', ['enrolling'], async ({ v, connection, stage, body, id }) => {
     connection.stage = { name: 'stranger', hello: stage.hello };
     const { deviceId, akName, result } = await proveEnrolment(v, stage.enrolling, body);

@@ -10,6 +10,9 @@ export const CONNECTION_LIMITS = {
   burst: 200,
   /** Bytes that a peer who does not read may leave unsent. */
   unsentBytes: 8_388_608,
+  /** A wrong enrolment code is answered after this time, and so many end the connection: with {@link strangers}, that bounds guessing and locks nobody out. */
+  wrongCodeMs: 250,
+  wrongCodes: 3,
   /** Connections that have proven nothing yet, over all peers. */
   strangers: 256,
 } as const;

@@ -12,14 +12,20 @@ CREATE TABLE user_keys(key_id TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES
 CREATE INDEX user_keys_user ON user_keys(user_id);
 `;
 
-/** Codes and sessions are used once: UPDATE .. SET used_ms WHERE used_ms IS NULL AND expires_ms > :now. */
+/**
+ * Codes and sessions are used once: UPDATE .. SET used_ms WHERE used_ms IS NULL AND expires_ms > :now. A code is reserved for one TPM (ek_sha256) until
+ * reserved_ms, and used only in the transaction that records that TPM's device.
+ */
 const DEVICES = `
-CREATE TABLE enrol_codes(code_sha256 TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users, re_enrol BIGINT NOT NULL CHECK(re_enrol IN(0,1)), expires_ms BIGINT NOT NULL, used_ms BIGINT);
-CREATE TABLE enrol_sessions(session_id TEXT PRIMARY KEY, ek_sha256 TEXT NOT NULL, ak_name TEXT NOT NULL, secret_mac TEXT NOT NULL, body TEXT NOT NULL, expires_ms BIGINT NOT NULL, used_ms BIGINT);
-CREATE TABLE devices(device_id TEXT PRIMARY KEY, ek_sha256 TEXT NOT NULL, user_id TEXT REFERENCES users, state TEXT NOT NULL CHECK(state IN('enrolled','suspended','revoked')),
+CREATE TABLE enrol_codes(code_sha256 TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users, re_enrol BIGINT NOT NULL CHECK(re_enrol IN(0,1)), expires_ms BIGINT NOT NULL, used_ms BIGINT,
+  ek_sha256 TEXT, reserved_ms BIGINT);
+CREATE TABLE enrol_sessions(session_id TEXT PRIMARY KEY, ek_sha256 TEXT NOT NULL, ak_name TEXT NOT NULL, secret_mac TEXT NOT NULL, code_sha256 TEXT NOT NULL REFERENCES enrol_codes, expires_ms BIGINT NOT NULL, used_ms BIGINT);
+CREATE TABLE devices(device_id TEXT PRIMARY KEY, ek_sha256 TEXT NOT NULL, provider_sha256 TEXT, user_id TEXT REFERENCES users, state TEXT NOT NULL CHECK(state IN('enrolled','suspended','revoked')),
   simulated BIGINT NOT NULL CHECK(simulated IN(0,1)), enrolled_ms BIGINT NOT NULL);
 -- one live device per TPM: the same EK again is the same device with a new key
 CREATE UNIQUE INDEX devices_ek ON devices(ek_sha256) WHERE state <> 'revoked';
+-- and per key of a cloud: without a certificate of its own, a TPM can show any number of endorsement keys
+CREATE UNIQUE INDEX devices_provider ON devices(provider_sha256) WHERE state <> 'revoked';
 -- users beside the one who enrolled it
 CREATE TABLE device_users(device_id TEXT NOT NULL REFERENCES devices, user_id TEXT NOT NULL REFERENCES users, from_ms BIGINT NOT NULL, PRIMARY KEY(device_id, user_id));
 CREATE TABLE device_keys(ak_name TEXT PRIMARY KEY, device_id TEXT NOT NULL REFERENCES devices, record TEXT NOT NULL, from_ms BIGINT NOT NULL, retired_ms BIGINT);

@@ -14,9 +14,9 @@ export interface Tables {
   users: { user_id: string; kind: string; created_ms: Int };
   user_keys: { key_id: string; user_id: string; method: string; public_key: string; sign_count: Zero; from_ms: Zero; rp_id: MaybeText; revoked_ms: MaybeInt };
   device_users: { device_id: string; user_id: string; from_ms: Int };
-  enrol_codes: { code_sha256: string; user_id: string; re_enrol: Int; expires_ms: Int; used_ms: MaybeInt };
-  enrol_sessions: { session_id: string; ek_sha256: string; ak_name: string; secret_mac: string; body: string; expires_ms: Int; used_ms: MaybeInt };
-  devices: { device_id: string; ek_sha256: string; user_id: string | null; state: DeviceRow['state']; simulated: Int; enrolled_ms: Int };
+  enrol_codes: { code_sha256: string; user_id: string; re_enrol: Int; expires_ms: Int; used_ms: MaybeInt; ek_sha256: MaybeText; reserved_ms: MaybeInt };
+  enrol_sessions: { session_id: string; ek_sha256: string; ak_name: string; secret_mac: string; code_sha256: string; expires_ms: Int; used_ms: MaybeInt };
+  devices: { device_id: string; ek_sha256: string; provider_sha256: MaybeText; user_id: string | null; state: DeviceRow['state']; simulated: Int; enrolled_ms: Int };
   device_keys: { ak_name: string; device_id: string; record: string; from_ms: Int; retired_ms: MaybeInt };
   device_agents: { device_id: string; agent_id: string; manifest_sha256: string; jwk: string };
   device_clock: { ak_name: string; reset_count: Int; restart_count: Int; clock: Int; attest_sha256: string; ctr: MaybeInt; seq: Int };

@@ -50,6 +50,27 @@ export interface DecideInput {
 /** `retry`: the carrier or device moved meanwhile; read again and adjudicate again (at most five times). */
 export type DecideResult = { ok: true } | { ok: false; retry: true } | { ok: false; retry: false; code: Code };
 
+export interface EnrolCode { userId: string; reEnrol: boolean }
+/** `secretMac`: what the device must answer. */
+export interface EnrolSession { ekSha256: Sha256; akName: string; secretMac: string; codeSha256: Sha256 }
+export interface EnrolInput {
+  codeSha256: Sha256;
+  deviceId: string;
+  ekSha256: Sha256;
+  /** The key of a cloud that certified the attestation key; null: none did. */
+  providerSha256: Sha256 | null;
+  simulated: boolean;
+  akName: string;
+  record: string;
+  /** Where the key stood when its evidence was judged: null for a new key. */
+  before: DeviceClock | null;
+  clock: DeviceClock;
+  head: LogHead;
+  entries: LogRow[];
+  leaf: { eventId: string; draft: LeafDraft };
+  nowMs: number;
+}
+
 export interface Store {
   /** Applies missing schema versions. Idempotent. */
   migrate(): Promise<void>;
@@ -70,15 +91,22 @@ export interface Store {
   userKeyHistory(userId: string): Promise<{ keyId: string; fromMs: number; revokedMs: number | null }[]>;
 
   /* enrolment: codes and sessions are used once, decided by a conditional write */
+  /** Who is responsible for what is enrolled with it, and whether a known TPM may get another key. */
   addEnrolCode(code: { codeSha256: Sha256; userId: string; expiresMs: number; reEnrol: boolean }): Promise<void>;
-  /** @returns null when the code is unknown, used or expired */
-  useEnrolCode(codeSha256: Sha256, nowMs: number): Promise<{ userId: string; reEnrol: boolean } | null>;
-  openEnrolSession(session: { sessionId: string; ekSha256: Sha256; akName: string; secretMac: string; body: string; expiresMs: number }): Promise<void>;
-  useEnrolSession(sessionId: string, nowMs: number): Promise<{ ekSha256: Sha256; akName: string; secretMac: string; body: string } | null>;
+  /** What a code says, which stays as it is. @returns null when it is unknown, used or expired */
+  enrolCode(codeSha256: Sha256, nowMs: number): Promise<EnrolCode | null>;
+  /** Uses a code up without a TPM. @returns null as {@link enrolCode} does */
+  useEnrolCode(codeSha256: Sha256, nowMs: number): Promise<EnrolCode | null>;
+  /** Opens a session and reserves its code for this TPM as long. @returns false when the code is unknown, used, expired or reserved for another TPM */
+  openEnrolSession(session: EnrolSession & { sessionId: string; expiresMs: number; nowMs: number }): Promise<boolean>;
+  useEnrolSession(sessionId: string, nowMs: number): Promise<EnrolSession | null>;
   /** The device id of a live EK, or null. */
   deviceOfEk(ekSha256: Sha256): Promise<{ deviceId: string; akName: string } | null>;
-  /** A new device, or a new key of a known one (the old key is retired); writes its `enrolled` leaf. @throws Fault enrol.device_conflict */
-  enrol(input: { deviceId: string; ekSha256: Sha256; userId: string | null; simulated: boolean; akName: string; record: string; reEnrol: boolean; clock: DeviceClock; head: LogHead | null; entries: LogRow[]; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  /**
+   * A new device, or a known one that gets a new key (the old one is retired) or a new record for the key that it has; uses the code up and writes the
+   * `enrolled` leaf. @throws Fault enrol.code when the code is not reserved for this TPM, used or expired; enrol.device_conflict
+   */
+  enrol(input: EnrolInput): Promise<void>;
   deviceByAk(akName: string): Promise<DeviceRow | null>;
   deviceById(deviceId: string): Promise<DeviceRow | null>;
   /** Another user of an enrolled device; with its leaf. Idempotent. */

@@ -109,6 +109,9 @@ row('SPIRE join token', 'a code or nonce that two connections use at the same ti
   await store.addEnrolCode({ codeSha256, userId: payer.userId, expiresMs: Date.now() + 60_000, reEnrol: false });
   const taken = await Promise.all(stores.map((each) => each.useEnrolCode(codeSha256, Date.now())));
   expect(taken.filter((each) => each !== null)).toHaveLength(1);
+  await store.addEnrolCode({ codeSha256: sha256('another'), userId: payer.userId, expiresMs: Date.now() + 60_000, reEnrol: false });
+  const session = (n: number) => ({ sessionId: `s-${n}`, ekSha256: `tpm ${n}`, akName: 'ak', secretMac: 'mac', codeSha256: sha256('another'), expiresMs: Date.now() + 60_000, nowMs: Date.now() });
+  expect((await Promise.all(stores.map((each, n) => each.openEnrolSession(session(n))))).filter(Boolean)).toHaveLength(1);
   await Promise.all(stores.map((each) => each.close()));
 });
 

@@ -145,7 +145,7 @@ export const decideSuite = (make: MakeDatabase) => describe('decide', () => {
 
     it('a key that was retired meanwhile moves nothing, not even for a denial', async () => {
       const input = await decisionOf(world.store, 'deny', { payment: 'a' });
-      await enrolDevice(world.other, '1', { akName: 'ak_new', reEnrol: true, head: null, entries: [], leaf: leaf('evt_re', 'enrolled', 'dev_1') });
+      await enrolDevice(world.other, '1', { akName: 'ak_new', reEnrol: true, head: headAt('new', 1), leaf: leaf('evt_re', 'enrolled', 'dev_1') });
       await refused(input, RETRY);
     });
   });

@@ -3,7 +3,7 @@ import { sha256 } from '../../../src/base/bytes.js';
 import type { Store } from '../../../verifier/store/verbs.js';
 import { type MakeDatabase, useWorld } from './bench.js';
 import { type Answer, StoreProcess } from './process.js';
-import { build, carrierInput, decisionOf, draft, enrolDevice, finish, headAt, leaf, logRows, mandateRow, NOW, ORIGIN, permit, release } from './world.js';
+import { build, carrierInput, decisionOf, draft, enrolDevice, type Enrolment, enrolmentOf, finish, headAt, leaf, logRows, mandateRow, NOW, ORIGIN, permit, release } from './world.js';
 
 type Call = [verb: keyof Store, ...args: unknown[]];
 const won = (answers: Answer[]): number => answers.filter(({ result }) => result !== undefined && result !== null && result !== false).length;
@@ -22,19 +22,45 @@ export const raceSuite = (make: MakeDatabase) => describe('two processes race', 
     return Promise.all(calls.map((call, at) => racers[at % 2]!.ask(...call)));
   };
   const both = (...call: Call): Promise<Answer[]> => race(call, call);
-  const enrolment = (device: string, over: Partial<Parameters<Store['enrol']>[0]>) => {
-    let caught: unknown;
-    return enrolDevice({ enrol: async (input: unknown) => { caught = input; } } as unknown as Store, device, over).then((): Call => ['enrol', caught]);
-  };
+  const enrolment = async (device: string, over: Enrolment): Promise<Call> => ['enrol', await enrolmentOf(world.store, device, over)];
+
+  const aCode = (): Promise<void> => world.store.addEnrolCode({ codeSha256: 'c', userId: 'usr_1', expiresMs: NOW + 600_000, reEnrol: false });
+  const session = (sessionId: string, ekSha256: string) => ({ sessionId, ekSha256, akName: 'a', secretMac: 'm', codeSha256: 'c', expiresMs: NOW + 10, nowMs: NOW });
 
   it('for an enrolment code: one has it', async () => {
-    await world.store.addEnrolCode({ codeSha256: 'c', userId: 'usr_1', expiresMs: NOW + 1, reEnrol: false });
+    await aCode();
     expect(won(await both('useEnrolCode', 'c', NOW))).toBe(1);
   });
 
   it('for an enrolment session: one has it', async () => {
-    await world.store.openEnrolSession({ sessionId: 's', ekSha256: 'e', akName: 'a', secretMac: 'm', body: '', expiresMs: NOW + 1 });
+    await aCode();
+    await world.store.openEnrolSession(session('s', 'e'));
     expect(won(await both('useEnrolSession', 's', NOW))).toBe(1);
+  });
+
+  it('for an enrolment code with two TPMs: it is reserved for one', async () => {
+    await aCode();
+    expect(won(await race(['openEnrolSession', session('x', 'one')], ['openEnrolSession', session('y', 'other')]))).toBe(1);
+  });
+
+  it('for the last step with one code: one device is enrolled, and the other TPM\'s proof is refused', async () => {
+    await aCode();
+    const [x, y] = [await enrolment('x', { codeSha256: 'c' }), await enrolment('y', { codeSha256: 'c' })];
+    expect(refusals(await race(x, y))).toEqual(['enrol.code']);
+    expect(refusals(await both(...x)), 'nor a second time').toEqual(['enrol.code', 'enrol.code']);
+    expect(world.db.sql(`SELECT device_id FROM devices WHERE device_id <> 'dev_1'`)).toEqual([{ device_id: 'dev_x' }]);
+  });
+
+  it('for the last step of one TPM in two sessions: it is one device with one key', async () => {
+    await aCode();
+    const again = (akName: string) => enrolment('x', { codeSha256: 'c', akName, leaf: leaf(`evt_${akName}`, 'enrolled', 'dev_x') });
+    expect(refusals(await race(await again('ak_x'), await again('ak_y')))).toEqual(['enrol.code']);
+    expect(world.db.sql(`SELECT count(*) AS n FROM device_keys WHERE device_id = 'dev_x'`)).toEqual([{ n: 1n }]);
+  });
+
+  it('for a key of a cloud: it vouches for one device, whatever endorsement key is shown', async () => {
+    const providerSha256 = sha256('cloud');
+    expect(refusals(await race(await enrolment('x', { providerSha256 }), await enrolment('y', { providerSha256 })))).toEqual(['enrol.device_conflict']);
   });
 
   it('for a TPM: it becomes one device', async () => {

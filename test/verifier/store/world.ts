@@ -3,7 +3,7 @@ import { type LogHead, type LogRow } from '../../../attest/types.js';
 import { sha256 } from '../../../src/base/bytes.js';
 import { appendLeaves } from '../../../src/deposit/checkpoint.js';
 import { logSigner } from '../../../src/deposit/note.js';
-import type { DecideInput, DecideResult, LeafDraft, Store } from '../../../verifier/store/verbs.js';
+import type { DecideInput, DecideResult, EnrolCode, EnrolInput, LeafDraft, Store } from '../../../verifier/store/verbs.js';
 
 export const NOW = 1_800_000_000_000;
 export const ORIGIN = 'log.example/1';
@@ -18,13 +18,23 @@ export const leaf = (eventId: string, kind: LeafDraft['kind'], chain?: string, o
 export const logRows = (length: number, fork = ''): LogRow[] => Array.from({ length }, (_, n) => ({ n, digest: sha256(`${fork}${n}`), entry: `{"n":${n}}` }));
 export const headAt = (device: string, nextN: number, over: Partial<LogHead> = {}): LogHead => ({ epoch: sha256(`epoch ${device}`), nextN, register: `r${nextN}`, resetCount: 5, restartCount: 0, ...over });
 
-export async function enrolDevice(store: Store, device: string, over: Partial<Parameters<Store['enrol']>[0]> = {}): Promise<void> {
-  await store.enrol({
-    deviceId: `dev_${device}`, ekSha256: sha256(`ek ${device}`), userId: 'usr_1', simulated: true, akName: `ak_${device}`, record: `record ${device}`, reEnrol: false,
-    clock: { resetCount: 5, restartCount: 0, clock: 1000n, seq: 0, ctr: 1n, attestSha256: sha256('a') }, head: headAt(device, 1), entries: logRows(1),
+let codes = 0;
+export type Enrolment = Partial<EnrolInput & EnrolCode>;
+
+/** What the service would write for a device whose proof held: with a code of its own, which is reserved for its TPM. */
+export async function enrolmentOf(store: Store, device: string, { userId = 'usr_1', reEnrol = false, ...over }: Enrolment = {}): Promise<EnrolInput> {
+  const input: EnrolInput = {
+    codeSha256: sha256(`code ${++codes}`), deviceId: `dev_${device}`, ekSha256: sha256(`ek ${device}`), providerSha256: null, simulated: true, akName: `ak_${device}`, record: `record ${device}`,
+    before: null, clock: { resetCount: 5, restartCount: 0, clock: 1000n, seq: 0, ctr: 1n, attestSha256: sha256('a') }, head: headAt(device, 1), entries: logRows(1),
     leaf: leaf(`evt_enrol_${device}`, 'enrolled', `dev_${device}`), nowMs: NOW, ...over,
-  });
+  };
+  if (over.codeSha256 === undefined) await store.addEnrolCode({ codeSha256: input.codeSha256, userId, expiresMs: NOW + 600_000, reEnrol });
+  const { codeSha256, ekSha256, akName } = input;
+  await store.openEnrolSession({ sessionId: `session ${++codes}`, ekSha256, akName, secretMac: 'mac', codeSha256, expiresMs: NOW + 60_000, nowMs: NOW });
+  return input;
 }
+
+export const enrolDevice = async (store: Store, device: string, over?: Enrolment): Promise<void> => store.enrol(await enrolmentOf(store, device, over));
 
 export const carrierInput = (carrierId: string, over: Partial<Parameters<Store['putCarrier']>[0]> = {}): Parameters<Store['putCarrier']>[0] => ({
   carrierId, userId: 'usr_1', currency: 'CNY', rev: 1, totalMax: 1000n, rulesSha256: sha256('rules'), token: `carrier ${carrierId}`, userSignature: 'signed',

@@ -102,10 +102,10 @@ export class TestPayer {
     return { sessionId: challenge.sessionId, answer: toB64u(await this.device.answer(challenge)), evidence: this.platform, log: this.device.delta() };
   }
 
-  async enrol(): Promise<LinkBody<'welcome'>> {
+  async enrol(code?: string): Promise<LinkBody<'welcome'>> {
     await this.beginLog(await this.greet());
     await this.device.measure('agent_start', { agent_id: MANIFEST.agent.id });
-    const answer = await this.link.ask('enrol_proof', await this.proof(await this.challenge(await this.code())));
+    const answer = await this.link.ask('enrol_proof', await this.proof(await this.challenge(code ?? (await this.code()))));
     if (answer.type !== 'welcome') throw new Error(JSON.stringify(answer.body));
     this.deviceId = answer.body.deviceId;
     return answer.body;
