@@ -93,8 +93,11 @@ export async function chooseEk(tpm: Tpm): Promise<EkKind> {
   return (await hasP256(tpm)) ? 'ekP256' : 'ekRsa2048';
 }
 
-/** A loaded EK. `authorised` gives it as the entity of one command, with a session that satisfies its policy and encrypts the secrets of that command on the bus. */
-export interface LoadedEk { readonly publicArea: Public; authorised<T>(use: (ek: Entity) => Promise<T>): Promise<T> }
+/**
+ * A loaded EK. `authorised` gives it as the entity of one command, with a session that satisfies its policy and encrypts the secrets of that command on
+ * the bus; `handle` and `publicArea` salt any other session that does.
+ */
+export interface LoadedEk { readonly handle: number; readonly publicArea: Public; authorised<T>(use: (ek: Entity) => Promise<T>): Promise<T> }
 
 /** Where the EK is: its kind, the endorsement hierarchy's authorisation and, once known, its Name. */
 export interface EkPlace { readonly kind: EkKind; readonly auth: Uint8Array; readonly name: Uint8Array | null }
@@ -103,7 +106,7 @@ export interface EkPlace { readonly kind: EkKind; readonly auth: Uint8Array; rea
 export async function withEk<T>(tpm: Tpm, { kind, auth, name }: EkPlace, use: (ek: LoadedEk) => Promise<T>): Promise<T> {
   const loaded = (handle: number, publicArea: Public): LoadedEk => {
     const ek = { handle, name: nameOf(publicArea) };
-    return { publicArea, authorised: (run) => withEkSession(tpm, kind, (session) => run({ ...ek, auth: session }), authOf(auth), { handle, publicArea }) };
+    return { handle, publicArea, authorised: (run) => withEkSession(tpm, kind, (session) => run({ ...ek, auth: session }), authOf(auth), { handle, publicArea }) };
   };
   const persistent = name && (await findPersistent(tpm, name));
   if (persistent) return use(loaded(persistent.handle, persistent.publicArea));

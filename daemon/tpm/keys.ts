@@ -87,13 +87,15 @@ async function seal({ tpm, identity }: Sealer, scalar: string): Promise<Sealed> 
   }));
 }
 
-/** Null when this TPM, or this attestation key, is not the one it was sealed to. */
+/** Null when this TPM, or this attestation key, is not the one it was sealed to. The answer is encrypted on the bus: only the TPM that holds the EK knows the session's salt. */
 async function unseal({ tpm, identity }: Sealer, blob: Sealed): Promise<string | null> {
   const params = { inPrivate: fromB64u(blob.private) ?? NONE, inPublic: decode(Public, fromB64u(blob.public) ?? NONE) };
   try {
-    const loaded = withEk(tpm, identity.ek, (ek) => ek.authorised((parent) => tpm.run(Load, { parentHandle: parent }, params)));
-    return await tpm.withObject(loaded, ({ objectHandle }) => withAkPolicy({ tpm, ak: identity.ak }, async (session) =>
-      toB64u((await tpm.run(Unseal, { itemHandle: { handle: objectHandle, auth: session } }, {})).outData)));
+    return await withEk(tpm, identity.ek, (ek) => {
+      const loaded = ek.authorised((parent) => tpm.run(Load, { parentHandle: parent }, params));
+      return tpm.withObject(loaded, ({ objectHandle, name }) => withAkPolicy({ tpm, ak: identity.ak }, async (session) =>
+        toB64u((await tpm.run(Unseal, { itemHandle: { handle: objectHandle, name, auth: session } }, {})).outData), ek));
+    });
   } catch (error) {
     if (answered(error, RC.INTEGRITY, RC.POLICY_FAIL)) return null;
     throw error;

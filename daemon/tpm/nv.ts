@@ -3,7 +3,7 @@
  * local process under the same Name; a policy is part of the Name.
  */
 import {
-  Attest, ChannelError, type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, Signature,
+  Attest, ChannelError, type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, type SessionOptions, Signature,
   type Tpm, decode, encode, nvNameOf, policySecretDigest, written,
 } from '@ari-sidecar/tpm2';
 import { toB64u } from '../../src/base/bytes.js';
@@ -22,8 +22,11 @@ export interface NvRoom { readonly tpm: Tpm; readonly ak: Identity['ak']; readon
 /** PolicySecret(AK): the policy of everything that only this device may write or open. */
 export const akPolicy = (akName: Uint8Array): Buffer => policySecretDigest(akName);
 
-/** A session that satisfies {@link akPolicy}, for one command. */
-export const withAkPolicy = <T>({ tpm, ak }: Pick<NvRoom, 'tpm' | 'ak'>, use: (session: Session) => Promise<T>): Promise<T> => tpm.withSession({ type: 'policy' }, async (session) => {
+/**
+ * A session that satisfies {@link akPolicy}, for one command.
+ * @param salt a key of this TPM: with it the session encrypts what that command takes and answers first, such as a secret that is unsealed
+ */
+export const withAkPolicy = <T>({ tpm, ak }: Pick<NvRoom, 'tpm' | 'ak'>, use: (session: Session) => Promise<T>, salt?: SessionOptions['salt']): Promise<T> => tpm.withSession({ type: 'policy', ...(salt && { salt, encrypted: true }) }, async (session) => {
   await tpm.run(PolicySecret, { authHandle: ak, policySession: session.handle }, { nonceTPM: NONE, cpHashA: NONE, policyRef: NONE, expiration: 0 });
   return use(session);
 });

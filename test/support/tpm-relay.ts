@@ -18,6 +18,8 @@ export interface Relay {
   before: ((code: number) => Promise<void>) | null;
   /** Called before the answer is passed back. When it throws, the command was carried out and its answer is lost. */
   after: ((code: number) => Promise<void>) | null;
+  /** Given every command and every answer: somebody who listens on the bus. */
+  overhear: ((bytes: Buffer) => void) | null;
   /** Another process's conversation in that moment, ahead of all that waits. */
   intrude<T>(act: (tpm: Tpm) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -27,7 +29,7 @@ export async function startRelay(upstream: string, path: string): Promise<Relay>
   let last: Promise<unknown> = Promise.resolve();
   const clients = new Set<net.Socket>();
   const relay: Relay = {
-    spec: `swtpm:unix:${path}`, counts: new Map(), delays: new Map(), before: null, after: null,
+    spec: `swtpm:unix:${path}`, counts: new Map(), delays: new Map(), before: null, after: null, overhear: null,
     async intrude(act) {
       const tpm = await connect(upstream, { sweep: false });
       return act(tpm).finally(() => tpm.close());
@@ -43,7 +45,9 @@ export async function startRelay(upstream: string, path: string): Promise<Relay>
     relay.counts.set(code, (relay.counts.get(code) ?? 0) + 1);
     const delay = relay.delays.get(code);
     if (delay !== undefined) await sleep(delay);
+    relay.overhear?.(command);
     const answer = await exchange(upstream, command);
+    relay.overhear?.(answer);
     await relay.after?.(code);
     client.write(answer);
   };

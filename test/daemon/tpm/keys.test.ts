@@ -1,6 +1,6 @@
 import { cp, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Clear, Load, Public, RH, TpmError, Unseal, createEk, decode, withEkSession } from '@ari-sidecar/tpm2';
+import { Clear, EK_CERTIFICATE_INDEX, Load, NV_UndefineSpace, Public, RH, TpmError, Unseal, createEk, decode, withEkSession } from '@ari-sidecar/tpm2';
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fromB64u } from '../../../src/base/bytes.js';
@@ -80,6 +80,20 @@ describe('a payment key', () => {
     const sealed = await (await bed.open()).agentKey('shopper');
     expect(sealed.jwk).toEqual(without.jwk);
     expect(await keyFile()).toMatchObject({ plain: null, sealed: expect.anything() });
+  });
+
+  it.each(['ekP256', 'ekRsa2048'] as const)('crosses the bus in no direction, neither when it is sealed nor when it is opened (%s)', async (kind) => {
+    if (kind === 'ekRsa2048') await bed.stranger((tpm) => tpm.run(NV_UndefineSpace, { authHandle: RH.PLATFORM, nvIndex: EK_CERTIFICATE_INDEX.ekP256 }, {}));
+    const { jwk } = await (await bed.open(nowhere())).agentKey('shopper');
+    const secret = fromB64u((await keyFile()).plain!)!;
+    const heard: Buffer[] = [];
+    bed.relay.overhear = (bytes) => heard.push(Buffer.from(bytes));
+    expect((await (await bed.open()).agentKey('shopper')).jwk).toEqual(jwk);
+    const unsealed = (): number => heard.filter((bytes) => bytes.readUInt32BE(6) === Unseal.code).length;
+    expect(unsealed()).toBe(0);
+    expect((await (await bed.open()).agentKey('shopper')).jwk).toEqual(jwk);
+    expect(unsealed()).toBe(1);
+    expect(heard.filter((bytes) => bytes.includes(secret))).toEqual([]);
   });
 
   it('is known and does not sign while the TPM that sealed it is away', async () => {
