@@ -11,6 +11,7 @@ import type { MeasuredBy, TrustVector } from '../src/objects/ear.js';
 import type { Evidence, LogDelta, LogEntry, PlatformEvidence } from '../src/objects/evidence.js';
 import type { AgentManifest } from '../src/objects/manifest.js';
 import type { Verified } from '../src/objects/signed.js';
+import type { ImaStanding } from './ima/index.js';
 import type { BootAnchor } from './log.js';
 
 /** Where one attestation key stands. (resetCount, restartCount) never fall, the clock not within them, `seq` rises strictly. */
@@ -62,7 +63,12 @@ export interface KeptPlatform { readonly [written]: true; readonly evidence: Pla
 export interface Advance { clock: DeviceClock; head: LogHead; entries: LogRow[]; anchor: BootAnchor | null }
 
 /** Appraised evidence of a connection: what the verifier may store. `next` is null unless authentic. */
-export interface PlatformResult { appraisal: PlatformAppraisal; next: Advance | null }
+export interface PlatformResult {
+  appraisal: PlatformAppraisal;
+  next: Advance | null;
+  /** The IMA list as far as the quote covers it: what the next part goes on from. Null when none was shown, or none that holds. */
+  ima: ImaStanding | null;
+}
 /** A log entry in the form of the store: its number, its digest (hex), its canonical JSON. */
 export interface LogRow { n: number; digest: string; entry: string }
 
@@ -87,7 +93,18 @@ export interface PaymentResult {
 /** What the payment says it is; each must be what the TPM signed. The nonce's freshness is the caller's: it is consumed in the store's transaction. */
 export interface ExpectedBinding { nonce: Sha256; aud: string; paymentSha256: Sha256; mandateSha256: Sha256; closedSha256: Sha256; jkt: Sha256 }
 
-export interface PlatformInput { evidence: PlatformEvidence; log: LogDelta; nonce: Sha256; aud: string; device: KnownDevice; policy: Policy; /** connection: the counter is demanded */ connection: boolean }
+export interface PlatformInput {
+  evidence: PlatformEvidence;
+  log: LogDelta;
+  nonce: Sha256;
+  aud: string;
+  device: KnownDevice;
+  policy: Policy;
+  /** connection: the counter is demanded */
+  connection: boolean;
+  /** Where this device's IMA list stood when a part of it was last shown. A standing of anything else leads to no quoted value. */
+  ima?: ImaStanding | null;
+}
 export interface PaymentInput {
   evidence: Evidence;
   expected: ExpectedBinding;
@@ -100,3 +117,5 @@ export interface PaymentInput {
   /** The epoch's records before the delta, from its first on, where `device.head` is null: the bundle of a late payment carries them. */
   earlier?: readonly LogEntry[];
 }
+  /** Likewise the IMA list, in bytes, before the part that the platform shows, where `platform` is null. */
+  earlierIma?: Uint8Array;

@@ -101,6 +101,7 @@ export const CODES = {
   'ima.malformed': row('finding', 400, 'device', 'the IMA list cannot be read: {what}', 'send the measurement list as the kernel gives it'),
   'ima.too_large': row('finding', 413, 'device', 'the IMA list is too large: {size}, at most {max} are taken', 'send the entries from the asked number on'),
   'ima.missing': row('finding', 403, 'device', 'the policy asks for an IMA list and there is none', 'boot with IMA'),
+  'ima.gap': row('finding', 403, 'device', 'the IMA list does not go on at entry {from}: {what}', 'send the list of this boot from its first entry on'),
   'ima.replay': row('finding', 403, 'device', 'no part of the IMA list gives the quoted PCR 10: {what}', 'send the list of this boot from the asked number on'),
   'ima.policy': row('finding', 403, 'device', 'the file {path} is not one of the policy: {what}', 'find out who changed the file, or add its digest to the policy'),
   'ima.violation': row('finding', 403, 'device', 'IMA saw {count} files change while it measured them, {max} are allowed', 'let the IMA policy measure only files that do not change'),

@@ -26,7 +26,7 @@ function readLine(line: string, fail: Fail): RawEntry {
   const values = names.map((name, i) => fieldBytes(name, words[i] ?? '', fail));
   const data = template === OLD ? oldData(values[0]!, values[1]!) : joinFields(values);
   if (data.length > IMA_LIMITS.data) fail('too many bytes');
-  return { pcr: Number(pcr), template: template!, logged, data, fields: Object.fromEntries(names.map((name, i) => [name, values[i]!])) };
+  return { pcr: Number(pcr), size: line.length + 1, template: template!, logged, data, fields: Object.fromEntries(names.map((name, i) => [name, values[i]!])) };
 }
 
 /** A field's bytes from its text. */

@@ -8,6 +8,8 @@ export interface ImaEntry {
   /** Its number in the whole list, not in the part that was sent. */
   readonly n: number;
   readonly pcr: number;
+  /** Bytes of the list that it takes. */
+  readonly size: number;
   readonly template: string;
   /** As the list says it; all zero for a violation: then 0xFF.. was extended, and no digest covers the rest of the entry. */
   readonly logged: Buffer;
@@ -34,9 +36,17 @@ export type ImaFormat = 'ima-ascii' | 'ima-binary';
  */
 export function parseIma(format: ImaFormat, bytes: Uint8Array, from = 0): ImaEntry[] {
   if (bytes.length > IMA_LIMITS.bytes) throw fault('ima.too_large', { size: bytes.length, max: IMA_LIMITS.bytes });
-  const raw = format === 'ima-binary' ? readBinary(bytes) : readAscii(bytes);
-  return raw.map((entry, i) => ({ n: from + i, violation: isZero(entry.logged), ...entry }));
+  return numbered(format === 'ima-binary' ? readBinary(bytes) : readAscii(bytes), from);
 }
+
+/**
+ * The whole entries at the beginning of a binary list that was cut anywhere. Where an entry is damaged and where it only goes on cannot be told apart
+ * in a piece: the next one, which begins there, tells.
+ * @throws Fault ima.malformed when not even the first is whole
+ */
+export const parsePiece = (bytes: Uint8Array, from: number): ImaEntry[] => numbered(readBinary(bytes, 'cut'), from);
+
+const numbered = (raw: readonly RawEntry[], from: number): ImaEntry[] => raw.map((entry, i) => ({ n: from + i, violation: isZero(entry.logged), ...entry }));
 
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 

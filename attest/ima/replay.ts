@@ -21,9 +21,16 @@ export function extensionOf(entry: ImaEntry, bank: HashAlg, how: Extension): Buf
   return Buffer.concat([hashWith('sha1', entry.data), Buffer.alloc(Math.max(0, HASH_SIZE[bank] - HASH_SIZE.sha1))]);
 }
 
-/** Where a replay stands: after `n` entries of the list a PCR has this value. */
-export interface ImaHead { readonly n: number; readonly value: Buffer }
-export const imaStart = (bank: HashAlg): ImaHead => ({ n: 0, value: Buffer.alloc(HASH_SIZE[bank]) });
+/** A value of the PCR, and how it is extended. */
+export interface ImaHead { readonly how: Extension; readonly value: Buffer }
+/** Where a list begins: nobody says beforehand how its kernel extends. */
+export const imaStart = (bank: HashAlg): readonly ImaHead[] => EXTENSIONS.map((how) => ({ how, value: Buffer.alloc(HASH_SIZE[bank]) }));
+
+/** The value one entry further. */
+const next = ({ how, value }: ImaHead, entry: ImaEntry, bank: HashAlg): Buffer => (entry.pcr === IMA_PCR ? extended(bank, value, extensionOf(entry, bank, how)) : value);
+
+/** After all of these entries. */
+export const advanceHead = (head: ImaHead, entries: readonly ImaEntry[], bank: HashAlg): ImaHead => entries.reduce((at, entry) => ({ how: at.how, value: next(at, entry, bank) }), head);
 
 /** PCR values after all entries, by PCR. */
 export function replayIma(entries: readonly ImaEntry[], bank: HashAlg, how: Extension): Map<number, Buffer> {
@@ -36,30 +43,29 @@ export interface Coverage {
   /** The entries that the quote covers, the first of those given. The rest were measured after it, or made up: they are not attested. */
   readonly covered: readonly ImaEntry[];
   readonly head: ImaHead;
-  readonly how: Extension;
 }
 
 /**
  * The prefix of the list that gives the quoted PCR: a list is read after the quote, so it is nearly always longer.
- * @param entries from `start.n` on
+ * @param entries those that follow the heads
  * @returns null when no prefix does
  */
-export function coverage(entries: readonly ImaEntry[], bank: HashAlg, start: ImaHead, quoted: Uint8Array): Coverage | null {
-  for (const how of EXTENSIONS) {
-    const count = prefixOf(entries, bank, how, start, (value) => equal(value, quoted));
-    if (count !== null) return { covered: entries.slice(0, count), head: { n: start.n + count, value: Buffer.from(quoted) }, how };
+export function coverage(entries: readonly ImaEntry[], bank: HashAlg, heads: readonly ImaHead[], quoted: Uint8Array): Coverage | null {
+  for (const head of heads) {
+    const count = prefixOf(entries, bank, head, quoted);
+    if (count !== null) return { covered: entries.slice(0, count), head: { how: head.how, value: Buffer.from(quoted) } };
   }
   return null;
 }
 
 /** How many entries it takes until the value is the wanted one; null when it never is. */
-function prefixOf(entries: readonly ImaEntry[], bank: HashAlg, how: Extension, start: ImaHead, wanted: (value: Buffer) => boolean): number | null {
-  let value = start.value;
+function prefixOf(entries: readonly ImaEntry[], bank: HashAlg, head: ImaHead, wanted: Uint8Array): number | null {
+  let { value } = head;
   for (let count = 0; ; count++) {
-    if (wanted(value)) return count;
+    if (equal(value, wanted)) return count;
     const entry = entries[count];
     if (entry === undefined) return null;
-    if (entry.pcr === IMA_PCR) value = extended(bank, value, extensionOf(entry, bank, how));
+    value = next({ how: head.how, value }, entry, bank);
   }
 }
 

@@ -4,12 +4,13 @@
  * {@link policyFindings} where policy asks for it.
  */
 import { fromB64u } from '../../src/base/bytes.js';
-import { type Finding, fault, finding } from '../../src/base/fault.js';
+import { type Finding, finding } from '../../src/base/fault.js';
 import type { Policy } from '../../src/objects/decision.js';
 import type { MeasuredBy, TrustVector } from '../../src/objects/ear.js';
 import type { PlatformEvidence } from '../../src/objects/evidence.js';
 import { type BootLog, type BootState, type Pcrs, contradictions, judge, parseBootLog, readBoot, ukiDifference } from '../boot/index.js';
-import { IMA_PCR, coverage, imaStart, judgeIma, parseIma } from '../ima/index.js';
+import type { ImaStanding } from '../ima/index.js';
+import { type Files, judgeFiles } from './files.js';
 import { untilRefused } from './refusal.js';
 
 export interface Measured {
@@ -23,14 +24,18 @@ export interface Measured {
    * were measured: by IMA, each one, or as a part of a unified kernel image.
    */
   readonly measuredBy: MeasuredBy;
+  /** Where the IMA list stands now; null when none was shown. */
+  readonly ima: ImaStanding | null;
 }
 
 const FIRMWARE_PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
 
-export function judgeMeasured({ quote, boot, ima }: PlatformEvidence, policy: Policy): Measured {
+/** @param known where the IMA list stood when a part of it was last shown */
+export function judgeMeasured(evidence: PlatformEvidence, policy: Policy, known: ImaStanding | null): Measured {
+  const { quote, boot } = evidence;
   const pcrs: Pcrs = new Map(Object.entries(quote.pcrs).map(([pcr, value]) => [Number(pcr), Buffer.from(value, 'hex')]));
   const booted = judgeBoot(boot, quote.bank, pcrs, policy);
-  const files = judgeFiles(ima, quote.bank, pcrs, policy);
+  const files = judgeFiles(evidence, pcrs, policy, known);
   const atStage = (findings: readonly Finding[]): Finding[] =>
     (policy.stage === 'enforce' ? [...findings] : policy.stage === 'shadow' ? findings.map(({ message }) => finding('boot.shadow', { what: message })) : []);
   return {
@@ -38,6 +43,7 @@ export function judgeMeasured({ quote, boot, ima }: PlatformEvidence, policy: Po
     claims: booted.sound ? { configuration: 2, ...(policy.bootReference === undefined || booted.differing.length > 0 ? {} : { executables: 3 }) } : {},
     secureBoot: booted.secureBoot,
     measuredBy: booted.sound && booted.differing.length === 0 ? measuredBy(files, policy) : 'self',
+    ima: files.standing,
   };
 }
 
@@ -71,20 +77,4 @@ function brokenBoot(state: BootState, { requireBootLog }: Policy): Finding[] {
   if (!requireBootLog || lies.length > 0) return lies;
   const { secureBoot } = state;
   return secureBoot.known && secureBoot.state.enabled ? [] : [finding('boot.secure_boot', { what: secureBoot.known ? 'it is off' : secureBoot.why })];
-}
-
-interface Files { readonly broken: Finding[]; readonly differing: readonly Finding[]; readonly sidecar: boolean }
-
-function judgeFiles(ima: PlatformEvidence['ima'], bank: PlatformEvidence['quote']['bank'], pcrs: Pcrs, policy: Policy): Files {
-  const asked = policy.requireIma || policy.ima !== undefined;
-  const quoted = pcrs.get(IMA_PCR);
-  if (ima === null || quoted === undefined) return { broken: ima !== null && asked ? [finding('ima.replay', { what: 'it was not quoted' })] : [], differing: [], sidecar: false };
-  const judged = untilRefused(() => {
-    if (ima.from !== 0) throw fault('ima.replay', { what: `the list begins at entry ${ima.from}` });
-    const entries = parseIma(ima.format, fromB64u(ima.data) ?? Buffer.alloc(0));
-    const attested = coverage(entries, bank, imaStart(bank), quoted);
-    if (attested === null) throw fault('ima.replay', { what: `not after any of its ${entries.length} entries` });
-    return policy.ima === undefined ? { findings: [], sidecar: false } : judgeIma(attested.covered, policy.ima);
-  });
-  return judged.ok ? { broken: [], differing: judged.value.findings, sidecar: judged.value.sidecar } : { broken: [judged.refusal], differing: [], sidecar: false };
 }

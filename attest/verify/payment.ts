@@ -4,12 +4,14 @@ import { type Finding, fault, finding } from '../../src/base/fault.js';
 import type { AgentClaims } from '../../src/objects/claims.js';
 import { TIERS, lower } from '../../src/names.js';
 import type { TrustVector } from '../../src/objects/ear.js';
-import type { Binding, PaymentEvidence } from '../../src/objects/evidence.js';
+import type { Policy } from '../../src/objects/decision.js';
+import type { Binding, PaymentEvidence, PlatformEvidence } from '../../src/objects/evidence.js';
 import { rootFrom } from '../batch.js';
 import { logEnd, paymentQualifyingData } from '../evidence.js';
 import { type Extended, assertBoot, extendHead } from '../head.js';
 import { compareWithManifest } from '../manifest.js';
 import type { Advance, LogHead, PaymentInput, PaymentResult, PlatformAppraisal, Submodule } from '../types.js';
+import { type ImaStanding, imaBeginning, parseIma, takeEntries } from '../ima/index.js';
 import { type EnrolledKey, authenticate } from './attest.js';
 import { type ClockInfo, assertForward, assertFresh, assertSequence } from './clock.js';
 import { enrolledKey } from './device.js';
@@ -82,12 +84,18 @@ function provenPlatform(input: PaymentInput): PlatformAppraisal {
  * Offline: the platform part as it stands in the evidence. Its nonce was the verifier's business then; what counts now is that it is this TPM's, of this
  * boot, and that its register is what the log was at that position.
  */
-function appraiseEnclosed({ evidence: { platform, payment }, expected, device, policy, earlier = [] }: PaymentInput): PlatformAppraisal {
+function appraiseEnclosed({ evidence: { platform, payment }, expected, device, policy, earlier = [], earlierIma }: PaymentInput): PlatformAppraisal {
   const { nonce, logN, logEpoch } = platform.binding;
   const records = [...earlier, ...payment.log.entries].slice(0, logN);
   const { head } = extendHead(null, { epoch: logEpoch, from: payment.log.from - earlier.length, entries: records });
   const log = { epoch: logEpoch, from: head.nextN, entries: [] };
-  return appraisePlatform({ evidence: platform, log, nonce, aud: expected.aud, device: { ...device, clock: null, head, latest: null }, policy, connection: false }).appraisal;
+  return appraisePlatform({ evidence: platform, log, nonce, aud: expected.aud, device: { ...device, clock: null, head, latest: null }, policy, connection: false, ima: earlierIma === undefined ? null : standingAfter(earlierIma, platform, policy) }).appraisal;
+}
+
+/** The IMA list before the part that the platform shows. One that cannot be read leads nowhere. */
+function standingAfter(list: Uint8Array, { quote: { bank } }: PlatformEvidence, { ima }: Policy): ImaStanding | null {
+  const read = untilRefused(() => takeEntries(imaBeginning(bank, ima), parseIma('ima-binary', list), ima));
+  return read.ok ? read.value : null;
 }
 
 /** The history before the delta, where the verifier has none but the records came along. */

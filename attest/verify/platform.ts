@@ -12,7 +12,7 @@ import type { Advance, KnownDevice, PlatformAppraisal, PlatformInput, PlatformRe
 import { type EnrolledKey, authenticate } from './attest.js';
 import { type ClockInfo, assertForward, assertSameBoot } from './clock.js';
 import { enrolledKey } from './device.js';
-import { judgeMeasured } from './measured.js';
+import { type Measured, judgeMeasured } from './measured.js';
 import { assertLogIndex, assertRegister, readCounter } from './nv.js';
 import { assertPcrs } from './pcrs.js';
 import { untilRefused } from './refusal.js';
@@ -24,8 +24,9 @@ interface Proven { readonly clockInfo: ClockInfo; readonly latestClock: bigint; 
 /** Appraises a platform part: authenticity stops at the first failure, policy is judged whole. Never throws for what the evidence holds. */
 export function appraisePlatform(input: PlatformInput): PlatformResult {
   const judged = untilRefused(() => provePlatform(input));
-  if (!judged.ok) return { appraisal: refused(input, judged.refusal), next: null };
-  return { appraisal: affirmed(input, judged.value), next: advance(input, judged.value) };
+  if (!judged.ok) return { appraisal: refused(input, judged.refusal), next: null, ima: null };
+  const measured = judgeMeasured(input.evidence, input.policy, input.ima ?? null);
+  return { appraisal: affirmed(input, judged.value, measured), next: advance(input, judged.value), ima: measured.ima };
 }
 
 /** The checklist, in the order that nothing is used before it is proven. @throws Fault with the code of the first step that fails */
@@ -98,10 +99,9 @@ export const tierOf = (record: DeviceRecord): Tier => lower(TIERS, record.tierMa
 /** The hardware of a simulated TPM is not affirmed: there is none. What nothing was checked of is not claimed. */
 export const platformClaims = (record: DeviceRecord): TrustVector => ({ 'instance-identity': 2, 'storage-opaque': 2, ...(record.simulated ? {} : { hardware: 2 }) });
 
-function affirmed({ evidence, device, policy, connection }: PlatformInput, proven: Proven): PlatformAppraisal {
+function affirmed({ evidence, device, policy, connection }: PlatformInput, proven: Proven, measured: Measured): PlatformAppraisal {
   const record = device.record.value;
   const missing = connection && record.counterName !== null && proven.ctr === null ? [finding('ctr.missing')] : [];
-  const measured = judgeMeasured(evidence, policy);
   const { resetCount, restartCount, clock } = proven.clockInfo;
   return {
     ...submodule('platform', { ...platformClaims(record), ...measured.claims }, [...policyFindings(record, policy, evidence), ...measured.findings, ...missing]),

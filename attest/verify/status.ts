@@ -34,6 +34,7 @@ const MARKS: Partial<Record<Code, Mark>> = {
   'ima.missing': mark('platform', 'executables', 33),
   'ima.malformed': mark('platform', 'executables', 96),
   'ima.too_large': mark('platform', 'executables', 96),
+  'ima.gap': mark('platform', 'executables', 96),
   'ima.replay': mark('platform', 'executables', 96),
   'ima.policy': mark('platform', 'executables', 96),
   'ima.violation': mark('platform', 'executables', 33),

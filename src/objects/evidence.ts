@@ -21,8 +21,11 @@ export const logEntry = record({
   content: b64u(16_384),
 });
 export type LogEntry = Of<typeof logEntry>;
+/** Entries that one message carries of a log, and one epoch may have: a bundle carries no more, and what an auditor cannot see is not taken. */
+export const LOG_PAGE = 1024;
+export const LOG_ENTRIES = 16_384;
 /** A part of one epoch's log. `epoch` is the digest of its first entry, `from` the number of the first entry sent. */
-export const logDelta = record({ epoch: sha256Text, from: count, entries: z.array(logEntry).max(1024) });
+export const logDelta = record({ epoch: sha256Text, from: count, entries: z.array(logEntry).max(LOG_PAGE) });
 export type LogDelta = Of<typeof logDelta>;
 
 /** What one payment's TPM signature binds together. */
@@ -47,13 +50,18 @@ export type Binding = Of<typeof binding>;
 export const platformBinding = record({ v: z.literal('ari-platform-1'), nonce: sha256Text, aud: url, logN: count, logEpoch: sha256Text });
 export type PlatformBinding = Of<typeof platformBinding>;
 
+/** Bytes of an IMA list in one message, and of a list as far as anyone can be shown: what a bundle carries of it. A longer list is worth nothing (tier T2). */
+export const IMA_PART_BYTES = 786_432;
+export const IMA_LIST_BYTES = 16_777_216;
+
 export const platformEvidence = record({
   binding: platformBinding,
   quote: record({ attest: b64u(1024), signature: b64u(1024), bank: z.enum(['sha256', 'sha384']), pcrs: z.record(z.string().regex(/^(?:[0-9]|1[0-9]|2[0-3])$/), hex()) }),
   register: attestation.nullable(),
   counter: attestation.nullable(),
   boot: record({ format: z.literal('tcg2-binary'), data: b64u(786_432) }).nullable(),
-  ima: record({ format: z.enum(['ima-ascii', 'ima-binary']), from: count, data: b64u(786_432) }).nullable(),
+  /** The entries from number `from` on: those before were shown earlier in this boot, and the quoted PCR 10 covers them too. */
+  ima: record({ format: z.enum(['ima-ascii', 'ima-binary']), from: count, data: b64u(IMA_PART_BYTES) }).nullable(),
 });
 export type PlatformEvidence = Of<typeof platformEvidence>;
 

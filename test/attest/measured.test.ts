@@ -65,7 +65,7 @@ describe('a log that is not what was quoted', () => {
     ['the log is empty', { boot: { format: 'tcg2-binary', data: '' } }, 'boot.malformed'],
     ['an entry is taken out', { ima: ima(FILES.slice(1)) }, 'ima.replay'],
     ['a file is given another digest', { ima: ima([FILES[0]!, { ...FILES[1]!, digest: 'dd'.repeat(32) }, FILES[2]!]) }, 'ima.replay'],
-    ['the list begins in the middle', { ima: ima(FILES.slice(1), 'ima-binary', 1) }, 'ima.replay'],
+    ['the list begins in the middle', { ima: ima(FILES.slice(1), 'ima-binary', 1) }, 'ima.gap'],
     ['the list is no list', { ima: { format: 'ima-binary', from: 0, data: toB64u(Buffer.from('nothing of the kind')) } }, 'ima.malformed'],
   ])('is a finding and no tier T3: %s', (_, logs, code) => {
     expect(codes(logs)).toContain(code);
