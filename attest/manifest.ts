@@ -4,7 +4,6 @@ import { type Finding, fault, finding } from '../src/base/fault.js';
 import { hashJson } from '../src/base/json.js';
 import type { AgentClaims, Mapping } from '../src/objects/claims.js';
 import type { AgentId, AgentManifest, ManifestFile } from '../src/objects/manifest.js';
-import { environmentFindings } from './environment.js';
 
 type ConfigKind = keyof AgentManifest['config'];
 const CONFIG_KINDS = ['prompts', 'models', 'tools', 'skills'] as const satisfies readonly ConfigKind[];
@@ -106,7 +105,7 @@ function injectionFindings({ injection }: AgentClaims): Finding[] {
 /** Everything in the claims that the manifest does not allow: all findings, none hides another. An empty list says nothing of what no claim covers. */
 export function compareWithManifest(claims: AgentClaims, manifest: AgentManifest): Finding[] {
   const now = [
-    ...treeFindings(claims, manifest), ...exeFindings(claims, manifest), ...codeFindings(claims, manifest), ...injectionFindings(claims), ...environmentFindings(claims),
+    ...treeFindings(claims, manifest), ...exeFindings(claims, manifest), ...codeFindings(claims, manifest), ...injectionFindings(claims),
   ];
   const gone = claims.injection.earlier.filter((code) => !now.some((finding) => finding.code === code));
   return gone.length === 0 ? now : [...now, finding('agent.drifted', { codes: gone.join(' ').slice(0, 512) })];

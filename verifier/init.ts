@@ -5,17 +5,20 @@ import { randomBytes } from 'node:crypto';
 import { toB64u } from '../src/base/bytes.js';
 import { stringify } from '../src/base/shape.js';
 import { type Policy, POLICY } from '../src/objects/decision.js';
+import { ENVIRONMENTS } from '../src/objects/environment.js';
 import { seal } from '../src/objects/signed.js';
 import { trustFile } from '../src/objects/trust.js';
 import type { VerifierConfig } from './config.js';
 import { createSecret } from './keyfiles.js';
 import { createKeys, loadKeys } from './keys.js';
 
-/** What a production verifier starts with: real TPMs only, nothing above L4, a quote at most a minute old. PCRs 0-7: firmware, boot loader, Secure Boot. */
+/** What a production verifier starts with: real TPMs only, nothing above L4, a quote at most a minute old, surroundings as {@link ENVIRONMENTS} has them. PCRs 0-7: firmware, boot loader, Secure Boot. */
 export const DEFAULT_POLICY: Omit<Policy, 'iss' | 'iat'> = {
   id: 'default', version: 1, stage: 'enforce', allowSimulated: false, levels: ['L0', 'L1', 'L2', 'L3', 'L4'], minTier: 'T1', pcrs: [0, 1, 2, 3, 4, 5, 6, 7],
-  platformMaxAgeMs: 60_000, requireBootLog: false, requireIma: false, confirmationMaxS: 600,
+  platformMaxAgeMs: 60_000, requireBootLog: false, requireIma: false, environment: ENVIRONMENTS.production, confirmationMaxS: 600,
 };
+/** What differs in the demo's: a software TPM, on whatever machine it is tried. */
+export const DEMO_POLICY: Partial<typeof DEFAULT_POLICY> = { id: 'demo', allowSimulated: true, environment: ENVIRONMENTS.none };
 
 function createText(file: string, make: () => string): void {
   mkdirSync(dirname(file), { recursive: true });
@@ -26,7 +29,7 @@ function createText(file: string, make: () => string): void {
   }
 }
 
-/** `policy` replaces members of {@link DEFAULT_POLICY}; the demo's allows simulated TPMs. */
+/** `policy` replaces members of {@link DEFAULT_POLICY}. */
 export function initVerifier(config: VerifierConfig, policy: Partial<Omit<Policy, 'iss' | 'iat'>> = {}): void {
   createKeys(config.keys.dir);
   createSecret(config.api.adminTokenFile, () => toB64u(randomBytes(32)));

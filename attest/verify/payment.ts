@@ -9,6 +9,7 @@ import type { Binding, PaymentEvidence, PlatformEvidence } from '../../src/objec
 import { rootFrom } from '../batch.js';
 import { logEnd, paymentQualifyingData } from '../evidence.js';
 import { type Extended, assertBoot, extendHead } from '../head.js';
+import { type Breach, environmentBreaches } from '../environment.js';
 import { compareWithManifest } from '../manifest.js';
 import type { Advance, LogHead, PaymentInput, PaymentResult, PlatformAppraisal, Submodule } from '../types.js';
 import { type ImaStanding, imaBeginning, parseIma, takeEntries } from '../ima/index.js';
@@ -19,7 +20,7 @@ import { type EvidenceHashes, hashesOf } from './hashes.js';
 import { appraisePlatform, assertFirmware, platformClaims, policyFindings, tierOf } from './platform.js';
 import { assertLogIndex, assertRegister } from './nv.js';
 import { type Judged, Refusal, untilRefused } from './refusal.js';
-import { BROKEN_VECTOR, inOrder, submodule, weighs, worst } from './status.js';
+import { BROKEN_VECTOR, type NoteValues, inOrder, submodule, weighs, worst } from './status.js';
 
 /** What was proven of a payment. */
 interface Proven { readonly clockInfo: ClockInfo; readonly log: Extended; readonly platform: PlatformAppraisal }
@@ -111,21 +112,27 @@ function agentFindings({ manifest, evidence: { payment: { agent } } }: PaymentIn
 /** In attach mode command line and environment are the process's own memory: they may lower the appraisal, never satisfy a check. */
 const agentClaims = ({ mode }: AgentClaims): TrustVector => ({ 'instance-identity': 2, executables: 2, 'file-system': 2, ...(mode === 'launch' ? { configuration: 2 } : {}) });
 
+const VALUES: Partial<Record<Breach['weight'], number>> = { warning: 36, contraindicated: 96 };
+const valuesOf = (breaches: readonly Breach[]): NoteValues => new Map(breaches.flatMap(({ finding: { code }, weight }) => (VALUES[weight] === undefined ? [] : [[code, VALUES[weight]]])));
+
 function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Proven, { evidenceSha256 }: EvidenceHashes): PaymentResult {
   const { evidence, device, policy } = input;
   const record = device.record.value;
   const platform = submodule('platform', platformClaims(record), [...kept.findings, ...policyFindings(record, policy, evidence.platform)]);
   const sidecar = submodule('sidecar', { 'instance-identity': 2, 'storage-opaque': 2 }, []);
-  const agent = submodule('agent', agentClaims(evidence.payment.agent), agentFindings(input));
+  const breaches = environmentBreaches(evidence.payment.agent, policy.environment);
+  const notes = valuesOf(breaches);
+  const agent = submodule('agent', agentClaims(evidence.payment.agent), [...agentFindings(input), ...breaches.map((breach) => breach.finding)], notes);
+  const tier = lower(TIERS, tierOf(record), kept.tier);
   return {
-    authentic: true, ...summary(platform, sidecar, agent), tier: lower(TIERS, tierOf(record), kept.tier), simulated: record.simulated,
+    authentic: true, ...summary(platform, sidecar, agent, notes), tier: breaches.some(({ weight }) => weight === 'tier') ? lower(TIERS, tier, 'T2') : tier, simulated: record.simulated,
     evidenceSha256, platformAppraisal: kept, next: advance(input, clockInfo, log),
   };
 }
 
-function summary(platform: Submodule, sidecar: Submodule, agent: Submodule): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {
+function summary(platform: Submodule, sidecar: Submodule, agent: Submodule, notes?: NoteValues): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {
   const findings = inOrder([platform, sidecar, agent].flatMap((part) => part.findings));
-  return { code: findings.find(weighs)?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
+  return { code: findings.find((one) => weighs(one, notes))?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
 }
 
 function refused({ device }: PaymentInput, { refusal }: Judged<unknown> & { ok: false }, { evidenceSha256 }: EvidenceHashes): PaymentResult {

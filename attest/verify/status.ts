@@ -6,7 +6,7 @@ import type { Ar4si, TrustVector } from '../../src/objects/ear.js';
 import type { Submodule } from '../types.js';
 
 export type SubmoduleName = 'platform' | 'sidecar' | 'agent';
-/** `value` null: a note. It is told, and lowers nothing: operators weigh it by the devices they let in. */
+/** `value` null: a note. It is told, and lowers nothing, unless the policy gives it a value. */
 interface Mark { readonly submodule: SubmoduleName; readonly claim: Ar4si; readonly value: number | null }
 const mark = (submodule: SubmoduleName, claim: Ar4si, value: number | null): Mark => ({ submodule, claim, value });
 
@@ -53,13 +53,25 @@ const MARKS: Partial<Record<Code, Mark>> = {
   'agent.drifted': mark('agent', 'executables', 96),
   'agent.privileged': mark('agent', 'configuration', null),
   'agent.host_open': mark('agent', 'configuration', null),
+  'agent.host_ptrace': mark('agent', 'configuration', null),
+  'agent.host_lockdown': mark('agent', 'configuration', null),
+  'agent.host_modules': mark('agent', 'configuration', null),
+  'agent.host_tainted': mark('agent', 'configuration', null),
+  'agent.new_privileges': mark('agent', 'configuration', null),
+  'agent.unfiltered': mark('agent', 'configuration', null),
+  'agent.unit': mark('agent', 'configuration', null),
+  'agent.variables': mark('agent', 'configuration', null),
 };
+/** What a policy makes of notes: 32..95 warning, 96..127 contraindicated. */
+export type NoteValues = ReadonlyMap<Code, number>;
+const AS_NOTES: NoteValues = new Map();
 /** What stands in no row is evidence that did not hold. */
 const BROKEN_VALUE = 99;
 const BROKEN = mark('platform', 'instance-identity', BROKEN_VALUE);
 const markOf = (code: Code): Mark => MARKS[code] ?? BROKEN;
+const valueOf = (code: Code, notes: NoteValues): number | null => markOf(code).value ?? notes.get(code) ?? null;
 /** False for notes. */
-export const weighs = ({ code }: Finding): boolean => markOf(code).value !== null;
+export const weighs = ({ code }: Finding, notes: NoteValues = AS_NOTES): boolean => valueOf(code, notes) !== null;
 
 export function statusOf(value: number): EarStatus {
   if (value >= -1 && value <= 1) return 'none';
@@ -80,11 +92,12 @@ export function inOrder(findings: readonly Finding[]): Finding[] {
 const isWorse = (a: number, b: number | undefined): boolean => b === undefined || EAR_STATUSES.indexOf(statusOf(a)) > EAR_STATUSES.indexOf(statusOf(b)) || (statusOf(a) === statusOf(b) && a > b);
 
 /** The claims that hold without findings, lowered by those that are there. */
-export function submodule(name: SubmoduleName, claims: TrustVector, all: readonly Finding[]): Submodule {
+export function submodule(name: SubmoduleName, claims: TrustVector, all: readonly Finding[], notes: NoteValues = AS_NOTES): Submodule {
   const findings = inOrder(all).filter(({ code }) => markOf(code).submodule === name);
   const vector: TrustVector = { ...claims };
   for (const { code } of findings) {
-    const { claim, value } = markOf(code);
+    const { claim } = markOf(code);
+    const value = valueOf(code, notes);
     if (value !== null && isWorse(value, vector[claim])) vector[claim] = value;
   }
   return { status: worst(Object.values(vector).map(statusOf)), vector, findings };

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Argument, Option, type Command } from 'commander';
-import { initVerifier } from '../../verifier/init.js';
+import { DEMO_POLICY, initVerifier } from '../../verifier/init.js';
 import { loadConfig } from '../../verifier/config.js';
 import { OWN_ROLES, type OwnRole, rotateKey } from '../../verifier/keys.js';
 import { putPayee, trustPublisher } from '../actions.js';
@@ -44,7 +44,7 @@ function init(options: InitOptions): void {
     writeFileSync(options.config, verifierToml({ issuer: options.issuer, listen: options.listen, testRoots: options.testRoot.map((file) => resolve(file)) }), { mode: 0o644 });
   }
   const config = loadConfig(options.config);
-  initVerifier(config, options.allowSimulated ? { id: 'demo', allowSimulated: true } : {});
+  initVerifier(config, options.allowSimulated ? DEMO_POLICY : {});
   show({ config: options.config, keys: config.keys.dir, policy: config.trust.policyFile, admin_token: config.api.adminTokenFile }, options, () =>
     `configuration  ${options.config}\nkeys           ${config.keys.dir}\npolicy         ${config.trust.policyFile}\noperator token ${config.api.adminTokenFile}\n\nnext: ari verifier serve -c ${options.config}`);
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startSwtpm, type Swtpm } from '@ari-sidecar/tpm2/swtpm';
 import { AriClient } from '../../client/index.js';
-import { initVerifier } from '../../verifier/init.js';
+import { DEMO_POLICY, initVerifier } from '../../verifier/init.js';
 import { loadConfig } from '../../verifier/config.js';
 import { AGENT_MANIFEST } from '../../src/objects/manifest.js';
 import { seal } from '../../src/objects/signed.js';
@@ -74,7 +74,7 @@ export class Stage {
     await mkdir(join(this.dir, 'verifier'), { recursive: true });
     await writeFile(file, verifierToml({ issuer: `http://127.0.0.1:${port}`, listen: `127.0.0.1:${port}`, testRoots: [join(this.dir, 'test-root.pem')] }) + toml);
     const config = loadConfig(file);
-    initVerifier(config, { id: 'demo', allowSimulated: true });
+    initVerifier(config, DEMO_POLICY);
     await this.publishAgent(config.trust.publishers);
     this.url = `http://127.0.0.1:${port}`;
     this.api = apiOf({ url: this.url, bearer: (await readFile(config.api.adminTokenFile, 'utf8')).trim() });

@@ -5,6 +5,7 @@ import { isCode, type Code } from '../codes.js';
 import { DECISIONS, LEVELS, POLICY_STAGES, TIERS } from '../names.js';
 import { money } from '../money.js';
 import { findingShape } from './ear.js';
+import { environmentPolicy } from './environment.js';
 import { payee } from './intent.js';
 import { bootReference, imaPolicy, ukiReference } from './reference.js';
 import { signedKind } from './signed.js';
@@ -30,6 +31,8 @@ export const policy = record({
   /** Unified kernel images that hold the sidecar (tier T3); judged by `stage`. */
   uki: ukiReference.optional(),
   ima: imaPolicy.optional(),
+  /** What is asked of an agent's surroundings. Absent: nothing is, and what is open is noted. */
+  environment: environmentPolicy.optional(),
   confirmationMaxS: count,
 });
 export type Policy = Of<typeof policy>;

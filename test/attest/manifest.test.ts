@@ -88,14 +88,6 @@ describe('claims compared with their manifest', () => {
     expect(compareWithManifest(claimsOf(cleanSnapshot(), manifest, ['agent.inspector']), manifest).map(({ code }) => code)).toEqual(['agent.drifted']);
   });
 
-  it('note where the agent runs, and take what the kernel does not say for the worst', () => {
-    const { process } = cleanSnapshot();
-    expect(codes({ process: { ...process, capEff: '000001ffffffffff' } })).toEqual(['agent.privileged']);
-    for (const kernel of [{ tainted: 1 << 12 }, { lockdown: 'none' }, { lockdown: null }, { ptraceScope: 0 }, { ptraceScope: null }, { signedModules: false }, { signedModules: null }] as const) {
-      expect(codes({ kernel: { ...cleanSnapshot().kernel, ...kernel } }), JSON.stringify(kernel)).toEqual(['agent.host_open']);
-    }
-  });
-
   it('find anonymous code only where the runtime makes none', () => {
     expect(codes({ anonymousCode: 3 })).toEqual([]);
     expect(codes({ anonymousCode: 3 }, manifestWith({ launch: { entry: 'main.js', runtime: 'node', allowAnonymousCode: false } }))).toEqual(['agent.anonymous_code']);

@@ -6,6 +6,8 @@ import { inOrder, statusOf, submodule, weighs, worst } from '../../attest/verify
 
 const codes = Object.entries(CODES).filter(([, { kind }]) => kind === 'finding').map(([code]) => code as Code);
 const findingOf = (code: Code): Finding => ({ code, message: CODES[code].sentence });
+/** Notes until a policy gives them a value. */
+const SURROUNDINGS: readonly Code[] = ['agent.privileged', 'agent.host_open', 'agent.host_ptrace', 'agent.host_lockdown', 'agent.host_modules', 'agent.host_tainted', 'agent.new_privileges', 'agent.unfiltered', 'agent.unit', 'agent.variables'];
 const submodules = ['platform', 'sidecar', 'agent'] as const;
 
 describe('the status of a submodule', () => {
@@ -21,12 +23,23 @@ describe('the status of a submodule', () => {
   });
 
   it('is a warning or worse for every finding that is no note: none passes', () => {
-    expect(codes.filter((code) => !weighs(findingOf(code)))).toEqual(['boot.shadow', 'agent.privileged', 'agent.host_open']);
+    expect(codes.filter((code) => !weighs(findingOf(code)))).toEqual(['boot.shadow', ...SURROUNDINGS]);
     for (const code of codes.filter((each) => weighs(findingOf(each)))) {
       const parts = submodules.map((name) => submodule(name, { executables: 2, 'instance-identity': 2 }, [findingOf(code)]));
       expect(['warning', 'contraindicated'], code).toContain(worst(parts.map(({ status }) => status)));
       expect(parts.flatMap(({ findings }) => findings), code).toEqual([findingOf(code)]);
     }
+  });
+
+  it('follows from a note as the policy values it', () => {
+    for (const code of SURROUNDINGS) {
+      for (const [value, status] of [[36, 'warning'], [96, 'contraindicated']] as const) {
+        expect(weighs(findingOf(code), new Map([[code, value]]))).toBe(true);
+        expect(submodule('agent', { configuration: 2 }, [findingOf(code)], new Map([[code, value]]))).toMatchObject({ status, vector: { configuration: value } });
+      }
+      expect(submodule('agent', { configuration: 2 }, [findingOf(code)])).toMatchObject({ status: 'affirming' });
+    }
+    expect(submodule('agent', {}, [findingOf('agent.traced')], new Map([['agent.traced', 2]]))).toMatchObject({ status: 'contraindicated' });
   });
 
   it('is not raised by a further finding, and each finding is told once, in the order of the table', () => {
