@@ -1,4 +1,4 @@
-/** What a user reads and narrows: mandates as the verifier holds them, opened with the user's published keys. */
+/** What a user reads and narrows: mandates as the verifier holds them, opened with the user's keys, as the consent service says them. */
 import { randomBytes } from 'node:crypto';
 import { fault } from '../src/base/fault.js';
 import { newId } from '../src/base/id.js';
@@ -8,6 +8,7 @@ import { maxPayments } from '../src/law/levels.js';
 import { type Narrowing, narrow } from '../src/law/narrow.js';
 import { statusReference } from '../src/objects/status.js';
 import { parseTrust } from '../src/objects/trust.js';
+import { withUserKeys } from '../src/objects/userkey.js';
 import { issueMandate, type OpenedMandate, openMandate } from '../src/sdjwt/index.js';
 import { carrierOf, order, showCarrier, type User } from './actions.js';
 import type { Api } from './http.js';
@@ -16,10 +17,14 @@ import { word } from './output.js';
 type Members = Record<string, Json>;
 export interface Held { readonly view: Members; readonly opened: OpenedMandate }
 
-/** A mandate with its state and use. Its signature is checked: what it says is what its user signed. @throws Fault intake.not_found, mandate.* */
+/** A mandate with its state and use. Its signature is checked: what it says is what its user signed. @throws Fault intake.not_found, token.*, mandate.* */
 export async function heldMandate(api: Api, mandateId: string): Promise<Held> {
   const [view, keys] = await Promise.all([api.get(`/v1/delegation/mandates/${encodeURIComponent(mandateId)}`), api.get('/.well-known/jwks.json')]);
-  return { view: view as Members, opened: openMandate(word((view as Members)['mandate']), parseTrust(canonical(keys)).keys) };
+  const { mandate, user_key: userKey } = view as Members;
+  const { keys: known, owner } = withUserKeys(parseTrust(canonical(keys)), [word(userKey)]);
+  const opened = openMandate(word(mandate), known);
+  if (owner(opened.mandate.signer.kid) !== opened.mandate.value.sub) throw fault('mandate.signature');
+  return { view: view as Members, opened };
 }
 
 /**

@@ -41,7 +41,7 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const launches = new Launches();
   const lives = new Lives(prover, launches, log);
   const book = await openBook(config.state.dir);
-  const wallet = new Wallet(trust.keys, log);
+  const wallet = new Wallet(trust, log);
   const ca = config.verifier.caFile === undefined ? undefined : readText(config.verifier.caFile);
   const codeFile = join(config.state.dir, ENROL_CODE_FILE);
   const session = new Session({

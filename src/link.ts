@@ -12,7 +12,7 @@ import { type Of, b64u, canonicalOf, count, hex, id, millis, name, publicJwk, re
 import { type Shape } from './base/shape.js';
 import { isCode, type Code } from './codes.js';
 import { NONCE_PURPOSES, PAYMENT_STATES, TIERS } from './names.js';
-import { authorityState } from './objects/carrier.js';
+import { authorityState, REVISIONS_MAX } from './objects/carrier.js';
 import { logDelta, paymentEvidence, platformEvidence } from './objects/evidence.js';
 import { intent } from './objects/intent.js';
 import { findingShape } from './objects/ear.js';
@@ -46,10 +46,10 @@ const BODIES = {
   enrol_challenge: record({ sessionId: text(64), credentialBlob: b64u(512), encryptedSecret: b64u(1024), nonce: sha256Text }),
   welcome: record({ deviceId: id('dev'), device: token(), aud: z.string(), nowMs: millis, simulated: z.boolean(), tier: z.enum(TIERS) }),
   policy: record({ policy: token() }),
-  /** All valid mandates of this device with their carriers, and the public keys of the users who signed them: replaces what the device had. */
-  mandates: record({ mandates: z.array(record({ mandate: token(), carrier: token(), state: z.enum(['valid', 'suspended']) })).max(1024), userKeys: z.array(record({ kid: text(64), userId: id('usr'), jwk: publicJwk })).max(1024) }),
+  /** All valid mandates of this device with their carriers, and the records of the keys of their users (ari-user-key+jwt): replaces what the device had. */
+  mandates: record({ mandates: z.array(record({ mandate: token(), carrier: token(), state: z.enum(['valid', 'suspended']) })).max(1024), userKeys: z.array(token()).max(1024) }),
   /** Decision with the parts of the bundle that only the verifier has. */
-  decision: record({ paymentId: id('pay'), attempt: count, state: z.enum(PAYMENT_STATES), decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), authority: authorityState, confirmation: token().nullable(), userAssertion: z.string().max(65_536).nullable(), leaf: z.string().max(65_535), proof }),
+  decision: record({ paymentId: id('pay'), attempt: count, state: z.enum(PAYMENT_STATES), decision: token(), ear: token().nullable(), carrier: token().nullable(), revisions: z.array(token()).max(REVISIONS_MAX), policy: token(), authority: authorityState, confirmation: token().nullable(), userKeys: z.array(token()).max(2), userAssertion: z.string().max(65_536).nullable(), leaf: z.string().max(65_535), proof }),
   execution: record({ paymentId: id('pay'), state: z.enum(PAYMENT_STATES), execution: token().nullable(), receipt: token().nullable(), leaf: z.string().max(65_535).nullable(), proof: proof.nullable() }),
   confirmed: record({ paymentId: id('pay'), confirmation: token() }),
   revoked: record({ subject: text(64), state: text(32) }),

@@ -8,9 +8,10 @@ import type { Verifier } from './context.js';
 import { decisionEvent } from './events.js';
 import type { Settled } from './settle.js';
 import type { AttemptRow, PaymentRow } from './store/verbs.js';
+import { keyRecord } from './userkeys.js';
 
 /** A decision that is stored; its leaf is queued. */
-export interface Answer { readonly permitted: boolean; readonly eventId: string; readonly body: Omit<LinkBody<'decision'>, 'leaf' | 'proof'> }
+export interface Answer { readonly permitted: boolean; readonly eventId: string; readonly userKids: readonly string[]; readonly body: Omit<LinkBody<'decision'>, 'leaf' | 'proof' | 'userKeys'> }
 
 export async function storedAnswer(v: Verifier, payment: PaymentRow, attempt: AttemptRow): Promise<Answer> {
   const { value } = open(DECISION, attempt.decision, v.trust.keys);
@@ -18,25 +19,33 @@ export async function storedAnswer(v: Verifier, payment: PaymentRow, attempt: At
   const [carrier, confirmation, policy] = await Promise.all([
     authority.carrier && v.store.carrierRev(authority.carrier.carrierId, authority.carrier.rev), v.store.confirmation(payment.paymentId), v.store.policy(value.policy.sha256),
   ]);
+  const revisions = authority.carrier ? await revisionsOf(v, authority.carrier, value.inputs.revisionsSha256) : [];
   const consent = named(confirmation?.token ?? null, value.inputs.confirmationSha256);
   return {
     permitted: attempt.decisionKind === 'permit',
     eventId: decisionEvent(attempt.decision, attempt.decidedMs),
+    userKids: value.inputs.userKids,
     body: {
       paymentId: payment.paymentId, attempt: attempt.n, state: payment.state, decision: attempt.decision, ear: attempt.ear,
-      carrier: named(carrier, value.inputs.carrierSha256), confirmation: consent, userAssertion: consent === null ? null : (confirmation?.assertion ?? null),
+      carrier: named(carrier, value.inputs.carrierSha256), revisions, confirmation: consent, userAssertion: consent === null ? null : (confirmation?.assertion ?? null),
       policy: policy ?? v.trust.policy().token, authority,
     },
   };
+}
+
+/** The revisions that a decision names: those right before the one that it was made on. */
+async function revisionsOf(v: Verifier, { carrierId, rev }: { carrierId: string; rev: number }, sha256s: readonly string[]): Promise<string[]> {
+  const tokens = await Promise.all(sha256s.map((sha256, i) => v.store.carrierRev(carrierId, rev - sha256s.length + i).then((token) => named(token, sha256))));
+  return tokens.filter((token) => token !== null);
 }
 
 /** A token, if it is the one that the decision was made on. */
 const named = (token: string | null, sha256: string | null): string | null => (token !== null && tokenHash(token) === sha256 ? token : null);
 
 /** The decision with its proof: waits until the leaf is deposited. @throws Fault deposit.unavailable */
-export async function decisionBody(v: Verifier, { eventId, body }: Answer): Promise<LinkBody<'decision'>> {
-  const { stored, proof } = await v.log.deposit(eventId);
-  return { ...body, leaf: stored.leaf, proof };
+export async function decisionBody(v: Verifier, { eventId, userKids, body }: Answer): Promise<LinkBody<'decision'>> {
+  const [{ stored, proof }, userKeys] = await Promise.all([v.log.deposit(eventId), Promise.all(userKids.map((kid) => keyRecord(v, kid)))]);
+  return { ...body, userKeys, leaf: stored.leaf, proof };
 }
 
 /** How a permitted payment ended, or that its payee has to capture it. */

@@ -21,8 +21,8 @@ export async function issueCarrier(v: Verifier, token: string): Promise<string> 
 }
 
 /**
- * Revises a carrier at the issuer's own word: only to rules that are tighter in every respect. Mandates that were signed for the rules before pay
- * nothing until the user signs them anew.
+ * Revises a carrier at the issuer's own word: only to rules that are tighter in every respect. Mandates that were signed for the rules before pay on,
+ * within the new ones.
  * @throws Fault intake.not_found, carrier.looser, store.conflict
  */
 export async function tightenCarrier(v: Verifier, carrierId: string, { rules, agents }: Pick<Carrier, 'rules' | 'agents'>): Promise<string> {

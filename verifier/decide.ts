@@ -52,7 +52,7 @@ function rule(v: Verifier, { asked, row, inputs, appraisal }: Omit<Ruled, 'rulin
   const nowMs = v.now();
   const { agent } = asked.evidence;
   const ruling = adjudicate({
-    intent: asked.intent, paymentSha256: inputs.paymentSha256, mandate: inputs.mandate, mandateFault: inputs.mandateFault, closed: inputs.closed, carrier: inputs.carrier,
+    intent: asked.intent, paymentSha256: inputs.paymentSha256, mandate: inputs.mandate, mandateFault: inputs.mandateFault, closed: inputs.closed, carrier: inputs.carrier, revisions: inputs.revisions,
     state: inputs.state, appraisal: appraisal.appraised, agent: appraisal.authentic ? { agentId: agent.agentId, manifestSha256: agent.manifestSha256 } : null,
     policy: inputs.policy.value, confirmation: inputs.confirmation?.opened ?? null, nowMs,
   });

@@ -30,7 +30,7 @@ export function decisionOf(v: Verifier, { asked, inputs, appraisal, ruling, nowM
     iss: v.config.issuers.verifier, jti: freshId(v, 'evt'), iat, exp: iat + DECISION_LIFE_S, paymentId: asked.paymentId, attempt: asked.attempt, ...ruling,
     inputs: {
       paymentSha256: inputs.paymentSha256, mandateSha256: inputs.mandateSha256, closedSha256: inputs.closedSha256, carrierSha256: inputs.carrier?.sha256 ?? null,
-      earSha256: earHash(appraisal), confirmationSha256: inputs.confirmation?.opened.sha256 ?? null,
+      revisionsSha256: inputs.revisions.map(({ sha256 }) => sha256), userKids: [...inputs.userKids], earSha256: earHash(appraisal), confirmationSha256: inputs.confirmation?.opened.sha256 ?? null,
       stateSha256: hashOf(authorityState, inputs.state), nowMs,
     },
     policy: { id: inputs.policy.value.id, version: inputs.policy.value.version, sha256: inputs.policy.sha256 },
@@ -87,9 +87,10 @@ export function answerOf({ asked, inputs, appraisal, ruling, nowMs, decision }: 
   return {
     permitted: ruling.decision === 'permit',
     eventId: decisionEvent(decision, nowMs),
+    userKids: inputs.userKids,
     body: {
       paymentId: asked.paymentId, attempt: asked.attempt, state: STATE[ruling.decision],
-      decision, ear: appraisal.authentic ? appraisal.ear : null, carrier: inputs.carrier?.token ?? null, policy: inputs.policy.token,
+      decision, ear: appraisal.authentic ? appraisal.ear : null, carrier: inputs.carrier?.token ?? null, revisions: inputs.revisions.map(({ token }) => token), policy: inputs.policy.token,
       authority: inputs.state, confirmation: inputs.confirmation?.opened.token ?? null, userAssertion: inputs.confirmation?.assertion ?? null,
     },
   };

@@ -1,9 +1,8 @@
 /** What a device may pay with, as it is told: its mandates, their carriers, and the keys of the users who signed them. */
-import { parseJson } from '../src/base/json.js';
-import { decode, publicJwk } from '../src/base/shape.js';
 import type { LinkBody } from '../src/link.js';
 import type { Verifier } from './context.js';
 import type { MandateRow } from './store/verbs.js';
+import { recordOf } from './userkeys.js';
 
 type Body = LinkBody<'mandates'>;
 type Told = Body['mandates'][number];
@@ -15,9 +14,7 @@ async function toldOf(v: Verifier, row: MandateRow): Promise<Told[]> {
   return carrier.state === 'revoked' || carrier.state === 'expired' ? [] : [{ mandate: row.token, carrier: carrier.token, state: usable ? 'valid' : 'suspended' }];
 }
 
-async function keysOf(v: Verifier, userId: string): Promise<Body['userKeys']> {
-  return (await v.store.userKeys(userId, v.now())).map(({ keyId, publicJwk: jwk }) => ({ kid: keyId, userId, jwk: decode(publicJwk, parseJson(jwk)) }));
-}
+const keysOf = async (v: Verifier, userId: string): Promise<Body['userKeys']> => (await v.store.userKeys(userId, v.now())).map((row) => recordOf(v, row));
 
 export async function mandatesBody(v: Verifier, deviceId: string): Promise<Body> {
   const rows = (await v.store.mandatesOfDevice(deviceId)).filter(({ expMs }) => expMs > v.now());

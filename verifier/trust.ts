@@ -28,9 +28,9 @@ export const published = (role: Role, owner: string, kid: string, { kty, crv, x,
 export const publish = (store: Store, key: TrustedKey, nowMs: number): Promise<void> =>
   store.putKey({ kid: key.kid, role: key.ariRole, jwk: stringify(trustedKey, key), fromMs: nowMs });
 
-/** What stands at `/.well-known/jwks.json`: everything a stranger needs to check a bundle offline. */
+/** What stands at `/.well-known/jwks.json`: everything a stranger needs to check a bundle offline. Users' keys are not his business: each bundle brings its own. */
 export async function keysFile(store: Store, vkey: string): Promise<Json> {
-  const rows = await store.keys();
+  const rows = (await store.keys()).filter(({ role }) => role !== 'user');
   return encode(trustFile, { keys: rows.map(({ jwk }) => parse(trustedKey, jwk)), ariLogs: [vkey] });
 }
 

@@ -5,15 +5,17 @@
  */
 import { fault } from '../src/base/fault.js';
 import { sha256 } from '../src/base/bytes.js';
-import { canonical } from '../src/base/json.js';
-import type { PublicJwk } from '../src/base/shape.js';
+import { canonical, parseJson } from '../src/base/json.js';
+import { Recent } from '../src/base/recent.js';
+import { decode, publicJwk, type PublicJwk } from '../src/base/shape.js';
 import { USER_ORDER, type UserOrder } from '../src/objects/carrier.js';
-import type { Verified } from '../src/objects/signed.js';
+import { seal, type Verified } from '../src/objects/signed.js';
+import { USER_KEY } from '../src/objects/userkey.js';
 import { freshId, type Verifier } from './context.js';
 import { orderEvent } from './events.js';
 import { kidOf } from './keys.js';
 import { leafDraft } from './leaves.js';
-import { publish, published } from './trust.js';
+import type { UserKeyRow } from './store/verbs.js';
 import { openByUser } from './users.js';
 
 export const KEY_DELAY_MS = 86_400_000;
@@ -52,7 +54,6 @@ interface NewKey { userId: string; jwk: PublicJwk; kid: string; rpId: string | n
 async function keep(v: Verifier, { userId, jwk, kid, rpId, fromMs, eventId, subject }: NewKey): Promise<void> {
   const leaf = { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: userId, subject }) };
   await v.store.addUserKey({ keyId: kid, userId, publicJwk: canonical(jwk), rpId, fromMs, leaf, nowMs: v.now() });
-  await publish(v.store, published('user', userId, kid, jwk), v.now());
   v.log.soon();
 }
 
@@ -71,4 +72,23 @@ export const revokeKeyByOperator = (v: Verifier, userId: string, kid: string): P
 export async function revokeKeyByUser(v: Verifier, { value: { sub, subject, iat }, sha256: orderSha256 }: Verified<UserOrder>): Promise<{ subject: string; state: string }> {
   await revokeKey(v, sub, subject, { eventId: orderEvent(orderSha256, iat), subject: orderSha256 });
   return { subject, state: 'revoked' };
+}
+
+/** Records that were signed before, by the names of signer and key: each payment of a user would carry the same. */
+const records = new Recent<string>(4096);
+
+/** The consent service's word whose key this is, for a bundle or a device. It never stands where strangers could list it. */
+export function recordOf(v: Verifier, { keyId: kid, userId: sub, publicJwk: jwk }: UserKeyRow): string {
+  const name = `${v.keys.consent.kid} ${kid}`;
+  const value = { iss: v.config.issuers.verifier, iat: Math.floor(v.now() / 1000), sub, kid, jwk: decode(publicJwk, parseJson(jwk)) };
+  const record = records.get(name) ?? seal(USER_KEY, value, v.keys.consent);
+  records.set(name, record, 1);
+  return record;
+}
+
+/** The record of a key that a user ever had. @throws Fault intake.not_found */
+export async function keyRecord(v: Verifier, kid: string): Promise<string> {
+  const row = await v.store.knownUserKey(kid);
+  if (!row) throw fault('intake.not_found', { what: `user key ${kid}` });
+  return recordOf(v, row);
 }

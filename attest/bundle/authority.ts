@@ -1,5 +1,5 @@
 /** Edges between user, agent, carrier and request: who authorised what. */
-import { rulesHash } from '../../src/objects/carrier.js';
+import { asKnown } from '../../src/law/index.js';
 import { claim, claimSame } from './claim.js';
 import type { Facts } from './facts.js';
 
@@ -19,12 +19,12 @@ export function manifestAgent({ manifest, evidence }: Facts): void {
   claimSame({ 'the publisher': [value.agent.publisher, value.iss] }, 'agent.manifest');
 }
 
-/** The mandate spends from this carrier of the same user, under the rules that the user knew. */
-export function mandateCarrier({ mandate, carrier, atS }: Facts): void {
+/** The mandate spends from this carrier of the same user, under the rules that the user knew or, revision by revision, tighter ones. */
+export function mandateCarrier({ mandate, carrier, revisions, atS }: Facts): void {
   const { value } = mandate().mandate;
-  const { jti, sub, rules, nbf, exp } = carrier().value;
+  const { jti, sub, nbf, exp } = carrier().value;
   claimSame({ 'the carrier': [value.carrier.id, jti], 'the user': [value.sub, sub] }, 'carrier.unknown');
-  claimSame({ 'the rules': [value.carrier.rulesSha256, rulesHash(rules)] }, 'carrier.rules');
+  claim(asKnown(value.carrier.rulesSha256, carrier().value, revisions().map((one) => one.value)), 'the rules are neither those that the mandate names nor, step by step, tighter ones', 'carrier.rules');
   claim(nbf <= atS() && atS() < exp, 'the carrier is not valid at this time', 'carrier.expired');
 }
 

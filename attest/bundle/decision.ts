@@ -40,7 +40,7 @@ export function decisionInputs(facts: Facts): void {
   const { value } = facts.decision();
   const { nowMs: _, earSha256: __, ...inputs } = value.inputs;
   const held = inputHashes(facts);
-  claimSame(Object.fromEntries(Object.entries(inputs).map(([name, hash]) => [name, [hash, held[name as keyof typeof inputs]]])));
+  claimSame(Object.fromEntries(Object.entries(inputs).map(([name, hash]) => [name, [canonical(hash), canonical(held[name as keyof typeof inputs])]])));
   const again = replay(facts);
   claimSame({
     'the decision made again': [again.decision, value.decision],

@@ -21,6 +21,7 @@ import { AGENT_MANIFEST, type AgentManifest } from '../../src/objects/manifest.j
 import { EXECUTION_TOKEN, type ExecutionToken, RECEIPT, type Receipt } from '../../src/objects/settlement.js';
 import { type SignedKind, type Verified, open, tokenHash } from '../../src/objects/signed.js';
 import type { Trust } from '../../src/objects/trust.js';
+import { USER_KEY, withUserKeys } from '../../src/objects/userkey.js';
 import { type OpenedClosed, type OpenedMandate, closedHash, mandateHash, openClosed, openMandate } from '../../src/sdjwt/index.js';
 import type { PaymentResult } from '../types.js';
 import { Unopened, brokenBy, claim } from './claim.js';
@@ -38,6 +39,9 @@ export interface Facts {
   readonly closed: () => OpenedClosed;
   readonly manifest: () => Verified<AgentManifest>;
   readonly carrier: () => Verified<Carrier>;
+  readonly revisions: () => readonly Verified<Carrier>[];
+  /** The keys of users that the bundle brings. */
+  readonly userKids: () => readonly string[];
   readonly device: () => Verified<DeviceRecord>;
   readonly evidence: () => Evidence;
   /** The evidence, appraised again from nothing but the bundle. */
@@ -109,7 +113,8 @@ const of = <T>(value: T | null, hash: (value: T) => Sha256): Sha256 | null => (v
 
 /** @param nowMs when long-lived objects must be valid; without it, at the time of the decision's leaf */
 export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
-  const mandate = object('mandate-agent', () => ownMandate(present(b.mandate, 'mandate'), trust));
+  const people = object('mandate-agent', () => withUserKeys(trust, b.userKeys));
+  const mandate = object('mandate-agent', () => ownMandate(present(b.mandate, 'mandate'), people()));
   const manifest = object('manifest-agent', () => issued(AGENT_MANIFEST, present(b.manifest, 'manifest'), trust));
   const device = object('device-ak', () => issued(DEVICE_RECORD, present(b.device, 'device record'), trust));
   const policy = object('decision-policy', () => issued(POLICY, b.policy, trust));
@@ -123,10 +128,12 @@ export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
     manifestSha256: of(b.manifest, tokenHash),
     closed: object('closed-mandate', () => openClosed(present(b.closedMandate, 'closed mandate'), b.mandate ?? '', mandate().mandate, evidence().payment.binding)),
     carrier: object('mandate-carrier', () => issued(CARRIER, present(b.carrier, 'carrier', 'carrier.unknown'), trust)),
+    revisions: object('mandate-carrier', () => b.revisions.map((token) => issued(CARRIER, token, trust))),
+    userKids: object('mandate-agent', () => b.userKeys.map((token) => open(USER_KEY, token, trust.keys).value.kid)),
     appraisal: object('attest-binding', () => reappraise({ evidence: evidence(), earlier: b.log, record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
     ear: object('ear-evidence', () => issued(EAR, present(b.ear, 'attestation result'), trust)),
     decision: object('decision-ear', () => issued(DECISION, b.decision, trust)),
-    confirmation: object('confirmation-intent', () => ownConfirmation(present(b.confirmation, 'confirmation'), b.userAssertion, trust)),
+    confirmation: object('confirmation-intent', () => ownConfirmation(present(b.confirmation, 'confirmation'), b.userAssertion, people())),
     execution: object('execution-decision', () => issued(EXECUTION_TOKEN, present(b.execution, 'execution token'), trust)),
     receipt: object('receipt-execution', () => issued(RECEIPT, present(b.receipt, 'receipt'), trust)),
     atS: () => Math.floor((nowMs ?? leaves()[0].tsMs) / 1000),

@@ -12,9 +12,11 @@ import type { Facts } from './facts.js';
 const hashOrNull = (token: string | null): string | null => (token === null ? null : tokenHash(token));
 
 /** The hashes of what a decision is made on, as the bundle holds it. The attestation result has an edge of its own. */
-export const inputHashes = ({ bundle, paymentSha256, mandateSha256, closedSha256 }: Facts): Omit<Decision['inputs'], 'nowMs' | 'earSha256'> => ({
+export const inputHashes = ({ bundle, paymentSha256, mandateSha256, closedSha256, userKids }: Facts): Omit<Decision['inputs'], 'nowMs' | 'earSha256'> => ({
   paymentSha256, mandateSha256, closedSha256,
   carrierSha256: hashOrNull(bundle.carrier),
+  revisionsSha256: bundle.revisions.map(tokenHash),
+  userKids: [...userKids()],
   confirmationSha256: hashOrNull(bundle.confirmation),
   stateSha256: hashOf(authorityState, bundle.state),
 });
@@ -61,6 +63,7 @@ export function replay(facts: Facts): Ruling {
     intent: bundle.intent, paymentSha256: facts.paymentSha256, state: bundle.state, policy: facts.policy().value, appraisal,
     mandate: mandate.value, mandateFault: mandate.refused ?? closed?.refused ?? null, closed: closed?.value?.closed ?? null,
     carrier: bundle.carrier === null ? null : facts.carrier(),
+    revisions: facts.revisions(),
     agent: appraisal.authentic ? facts.evidence().payment.agent : null,
     confirmation: bundle.confirmation === null ? null : facts.confirmation(),
     nowMs: facts.decision().value.inputs.nowMs,

@@ -50,7 +50,7 @@ export const MAY_LACK: ReadonlySet<keyof Bundle> = new Set(['confirmation', 'exe
 
 /** The edge that is named when a member of the bundle has not even the form that it must have. */
 export const HOME: Readonly<Record<keyof Bundle, Edge>> = {
-  v: 'mandate-agent', mandate: 'mandate-agent', manifest: 'manifest-agent', carrier: 'mandate-carrier', intent: 'intent-order', closedMandate: 'closed-mandate',
+  v: 'mandate-agent', mandate: 'mandate-agent', userKeys: 'mandate-agent', manifest: 'manifest-agent', carrier: 'mandate-carrier', revisions: 'mandate-carrier', intent: 'intent-order', closedMandate: 'closed-mandate',
   evidence: 'binding-intent', device: 'device-ak', log: 'register-log', ear: 'ear-evidence', state: 'decision-inputs', decision: 'decision-ear', policy: 'decision-policy',
   confirmation: 'confirmation-intent', userAssertion: 'confirmation-intent', leaves: 'leaf-decision', proofs: 'proof-leaf', execution: 'execution-decision', receipt: 'receipt-execution',
 };

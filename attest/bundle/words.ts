@@ -4,7 +4,7 @@ import type { Edge } from '../../src/objects/bundle.js';
 export const EDGE_WORDS: Readonly<Record<Edge, string>> = {
   'mandate-agent': 'the user signed a mandate for exactly this version of the agent',
   'manifest-agent': 'the program that was measured is the one that its publisher signed',
-  'mandate-carrier': 'the mandate spends from this carrier, under the rules that the user knew',
+  'mandate-carrier': 'the mandate spends from this carrier, under rules no looser than those that the user knew',
   'intent-order': 'what is paid for is the order that was named',
   'closed-mandate': "the agent's own key closed the mandate for this one payment",
   'closed-intent': 'the closed mandate names this payee and this amount',

@@ -25,7 +25,7 @@ export const carrier = (ari: Command): void => {
     });
   const rules = group.command('rules <CARRIER>')
     .summary('change the rules of a carrier')
-    .description("Signs new rules with the user's key, tighter or looser. They replace all rules of the carrier; one that is not given is the strictest.\nMandates that were signed for the rules before pay nothing until they are signed anew.")
+    .description("Signs new rules with the user's key, tighter or looser. They replace all rules of the carrier; one that is not given is the strictest.\nMandates pay on under tighter rules; after looser ones they pay nothing until they are signed anew.")
     .addOption(apiOption()).addOption(tokenOption()).addOption(caOption()).addOption(userOption()).addOption(keyOption("the user's"));
   ruleOptions(rules)
     .option('--json', 'print one JSON object')

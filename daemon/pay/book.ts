@@ -19,7 +19,7 @@ const code = z.string().refine(isCode) as z.ZodType<Code, string>;
 /** What the device itself put forward in the latest attempt. */
 const proof = record({ mandate: token(), closedMandate: token(), evidence: paymentEvidence, platform: platformEvidence, log: z.array(logEntry), akName: z.string() });
 /** What the verifier said about the latest attempt. */
-const ruling = record({ decision: token(), ear: token().nullable(), carrier: token().nullable(), policy: token(), device: token(), authority: authorityState, confirmation: token().nullable(), userAssertion: z.string().max(65_536).nullable(), leaf: z.string(), proof: z.string() });
+const ruling = record({ decision: token(), ear: token().nullable(), carrier: token().nullable(), revisions: z.array(token()), policy: token(), device: token(), authority: authorityState, confirmation: token().nullable(), userKeys: z.array(token()), userAssertion: z.string().max(65_536).nullable(), leaf: z.string(), proof: z.string() });
 const result = record({ execution: token().nullable(), receipt: token().nullable(), leaf: z.string().nullable(), proof: z.string().nullable() });
 
 const facts = {

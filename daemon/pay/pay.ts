@@ -118,10 +118,10 @@ export async function ruled(payment: Payment, body: LinkBody<'decision'>, on: Po
   const { value } = on.openDecision(body.decision);
   if (value.paymentId !== payment.paymentId || value.inputs.paymentSha256 !== paymentHash(payment.intent)) throw fault('link.protocol', { what: 'a decision about another payment' });
   if (payment.proof && value.inputs.earSha256 !== null) on.session.logAccepted(payment.proof.evidence.log.epoch, payment.proof.evidence.binding.logN);
-  const { decision, ear, carrier, policy, authority, confirmation, userAssertion, leaf, proof } = body;
+  const { decision, ear, carrier, revisions, policy, authority, confirmation, userKeys, userAssertion, leaf, proof } = body;
   await on.book.write(payment, {
     state: payment.result !== null ? payment.state : value.decision === 'permit' ? 'permitted' : body.state, decision: value.decision, code: value.code, message: value.code === null ? null : (value.findings[0]?.message ?? null), confirmed: false,
-    ruling: { decision, ear, carrier, policy, device: on.session.device(), authority, confirmation, userAssertion, leaf, proof },
+    ruling: { decision, ear, carrier, revisions, policy, device: on.session.device(), authority, confirmation, userKeys, userAssertion, leaf, proof },
   });
 }
 

@@ -1,11 +1,12 @@
 /** The mandates and carriers that the verifier says are valid on this device. Held in memory only: after a restart the verifier says them again. */
-import { type KeyFinder, type Verified, open } from '../../src/objects/signed.js';
+import { type Verified, open } from '../../src/objects/signed.js';
 import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
 import type { PaymentRequest } from '../../src/objects/intent.js';
 import type { Mandate, OpenPayment } from '../../src/objects/mandate.js';
 import type { LinkBody } from '../../src/link.js';
+import type { Trust } from '../../src/objects/trust.js';
+import { withUserKeys } from '../../src/objects/userkey.js';
 import { fault } from '../../src/base/fault.js';
-import { verifyKey } from '../../src/base/jws.js';
 import { openMandate } from '../../src/sdjwt/index.js';
 import type { Agent } from '../ports.js';
 import type { Log } from '../tpm/types.js';
@@ -15,24 +16,22 @@ export interface Held { token: string; mandate: Verified<Mandate>; open: OpenPay
 
 export class Wallet {
   private held: Held[] = [];
-  private readonly keys: KeyFinder;
+  private readonly trust: Trust;
   private readonly log: Log;
 
-  constructor(keys: KeyFinder, log: Log) {
-    this.keys = keys;
+  constructor(trust: Trust, log: Log) {
+    this.trust = trust;
     this.log = log;
   }
 
   /** Replaces what is held. A mandate that does not verify is left out and named in the log: it would be refused anyway. */
   replace({ mandates, userKeys }: LinkBody<'mandates'>): void {
-    const users = new Map(userKeys.map(({ kid, jwk }) => [kid, verifyKey(jwk, kid)]));
-    const owners = new Map(userKeys.map(({ kid, userId }) => [kid, userId]));
-    const find: KeyFinder = (role, kid) => (role === 'user' ? users.get(kid) : this.keys(role, kid));
+    const { keys, owner } = withUserKeys(this.trust, userKeys);
     this.held = mandates.filter((m) => m.state === 'valid').flatMap(({ mandate, carrier }) => {
       try {
-        const opened = openMandate(mandate, find);
-        if (owners.get(opened.mandate.signer.kid) !== opened.mandate.value.sub) throw fault('mandate.signature');
-        return [{ token: mandate, ...opened, carrier: open(CARRIER, carrier, find) }];
+        const opened = openMandate(mandate, keys);
+        if (owner(opened.mandate.signer.kid) !== opened.mandate.value.sub) throw fault('mandate.signature');
+        return [{ token: mandate, ...opened, carrier: open(CARRIER, carrier, keys) }];
       } catch (error) {
         this.log.warn({ error: (error as Error).message }, 'a mandate of the verifier does not verify');
         return [];

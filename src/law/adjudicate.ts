@@ -35,6 +35,8 @@ export interface AdjudicationInput {
   mandateFault: Finding | null;
   closed: ClosedPayment | null;
   carrier: Verified<Carrier> | null;
+  /** Its earlier revisions since the one that the mandate names, oldest first. */
+  revisions: readonly Verified<Carrier>[];
   state: AuthorityState;
   appraisal: Appraised;
   /** From authentic evidence; null when there is none. */
@@ -80,6 +82,7 @@ function factsOf({ mandate, carrier, confirmation, ...input }: AdjudicationInput
     mandate: mandate?.mandate.value,
     open: mandate?.open,
     carrier: carrier?.value,
+    revisions: input.revisions.map(({ value }) => value),
     paymentSha256: input.paymentSha256,
     closed: input.closed ?? undefined,
     mandateFault: input.mandateFault ?? undefined,

@@ -2,12 +2,9 @@
 import { Recent } from '../base/recent.js';
 import { finding } from '../base/fault.js';
 import { format } from '../money.js';
-import { type CarrierRules, type PayeeRule, rulesHash } from '../objects/carrier.js';
-import type { Payee } from '../objects/intent.js';
+import { type CarrierRules, listed } from '../objects/carrier.js';
 import { type Facts, type Known, alive, confirm, deny, doubt, rule } from './facts.js';
-
-/** The payee as the carrier's signed rules know it: by id and origin. */
-export const listed = (rules: CarrierRules, payee: Payee): PayeeRule | undefined => rules.payees.find(({ id, origin }) => id === payee.id && origin === payee.origin);
+import { asKnown } from './tighter.js';
 
 const inCurrency = ({ carrier, intent }: Known<'carrier'>, amount: bigint) => ({ amount: format(intent.amount), max: format({ amount, currency: carrier.currency }) });
 const left = ({ carrier, intent }: Known<'carrier'>, amount: bigint) => ({ amount: format(intent.amount), left: format({ amount: amount < 0n ? 0n : amount, currency: carrier.currency }) });
@@ -20,10 +17,10 @@ const STANDING = [
     const { carrier, carrier: { rules } } = facts;
     return alive(facts, carrier.nbf, carrier.exp) && alive(facts, rules.notBefore, rules.notAfter) ? null : deny(finding('carrier.expired'));
   }),
-  /** The rules that the user had before her when she signed the mandate, and the newest revision. */
-  rule('carrier.rules', ['mandate', 'carrier'], ({ mandate, carrier, funds }) => {
-    const current = mandate.carrier.rulesSha256 === rulesHash(carrier.rules) && (funds === undefined || funds.rev === carrier.rev);
-    return current ? null : deny(finding('carrier.rules'));
+  /** The newest revision, and none in it is looser than the rules that the user had before her when she signed the mandate. */
+  rule('carrier.rules', ['mandate', 'carrier', 'revisions'], ({ mandate, carrier, revisions, funds }) => {
+    const newest = funds === undefined || funds.rev === carrier.rev;
+    return newest && asKnown(mandate.carrier.rulesSha256, carrier, revisions) ? null : deny(finding('carrier.rules'));
   }),
   rule('carrier.agent', ['mandate', 'carrier'], ({ mandate, carrier }) => (carrier.agents.includes(mandate.agent.id) ? null : deny(finding('carrier.agent')))),
 ];

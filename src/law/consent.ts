@@ -1,7 +1,8 @@
 /** When the user is asked, and what counts as her answer. */
 import { finding } from '../base/fault.js';
+import { listed } from '../objects/carrier.js';
 import type { Confirmation, Policy } from '../objects/decision.js';
-import { ABOVE_CONFIRM, listed } from './carrier.js';
+import { ABOVE_CONFIRM } from './carrier.js';
 import { type Facts, type Verdict, confirm, doubt, rule, seconds } from './facts.js';
 import { LEVEL_ROWS } from './levels.js';
 

@@ -24,6 +24,8 @@ export interface Facts {
   readonly mandate?: Mandate | undefined;
   readonly open?: OpenPayment | undefined;
   readonly carrier?: Carrier | undefined;
+  /** Earlier revisions of the carrier, from the one that the mandate names up to, without, the present one; none when it names that. */
+  readonly revisions?: readonly Carrier[] | undefined;
   readonly paymentSha256?: Sha256 | undefined;
   readonly closed?: ClosedPayment | undefined;
   readonly mandateFault?: Finding | undefined;

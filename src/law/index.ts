@@ -1,5 +1,5 @@
 /** The law that both processes run: levels, rules, decision. */
 export { type AdjudicationInput, RULES, type Ruling, adjudicate, precheck } from './adjudicate.js';
 export type { Appraised, MeasuredAgent } from './facts.js';
-export { looser, tighter } from './tighter.js';
+export { asKnown, looser, tighter } from './tighter.js';
 export { LEVEL_ROWS, type LevelRow, effectiveLevel, maxPayments } from './levels.js';

@@ -2,10 +2,10 @@
  * Whether one set of carrier rules is at least as tight as another: nothing that the tighter rules permit without the user's word was refused before.
  * The carrier issuer may tighten rules by itself; only the user loosens them. What cannot be compared (hours in another time zone) is not tighter.
  */
+import type { Sha256 } from '../base/bytes.js';
 import { canonical } from '../base/json.js';
 import { TIERS, atLeast } from '../names.js';
-import type { Carrier, CarrierRules, PayeeRule } from '../objects/carrier.js';
-import { listed } from './carrier.js';
+import { type Carrier, type CarrierRules, type PayeeRule, listed, rulesHash } from '../objects/carrier.js';
 
 type Ruled = Pick<Carrier, 'currency' | 'rules' | 'agents'>;
 type Hours = NonNullable<CarrierRules['hours']>;
@@ -36,7 +36,7 @@ const TIGHTER: Comparisons = {
   windows: (next, before) => before.windows.every((old) => next.windows.some(({ period, max, count }) => period === old.period && max <= old.max && count <= old.count)),
   scenarios: (next, before) => within(next.scenarios, before.scenarios),
   /** By what is found for a payee: the first of two entries counts. */
-  payees: (next, before) => next.payees.every((one) => sameEntry(listed(before, { ...one, name: null }), listed(next, { ...one, name: null }))),
+  payees: (next, before) => next.payees.every((one) => sameEntry(listed(before, one), listed(next, one))),
   notBefore: (next, before) => next.notBefore >= before.notBefore,
   notAfter: (next, before) => next.notAfter <= before.notAfter,
   hours: (next, before) => hoursWithin(next.hours, before.hours),
@@ -53,3 +53,15 @@ export function looser(next: Ruled, before: Ruled): string[] {
 }
 
 export const tighter = (next: Ruled, before: Ruled): boolean => looser(next, before).length === 0;
+
+/** One revision right after another of the same user's carrier, and no looser. */
+const tightens = (next: Carrier, before: Carrier): boolean => next.jti === before.jti && next.sub === before.sub && next.rev === before.rev + 1 && tighter(next, before);
+
+/**
+ * Whether the carrier still binds as the user knew it when she signed a mandate for its rules: they are its rules, or each revision since then was tighter.
+ * @param revisions from the one with the rules that she knew up to, without, the present one, oldest first. One that is missing, foreign or looser breaks the line.
+ */
+export function asKnown(rulesSha256: Sha256, carrier: Carrier, revisions: readonly Carrier[]): boolean {
+  const line = [...revisions, carrier];
+  return line.every((one, i) => { const before = line[i - 1]; return before === undefined ? rulesHash(one.rules) === rulesSha256 : tightens(one, before); });
+}

@@ -46,7 +46,7 @@ export function mandateLimits({ mandate: { value }, open }: OpenedMandate): stri
     ...(value.task.id === null ? [] : [`only for the task ${value.task.id}`]),
     `from ${instant(value.nbf)} until ${instant(value.exp)}`,
     levelInWords(value.level),
-    `by the rules of ${value.carrier.id} as they were when the user signed`,
+    `by the rules of ${value.carrier.id} as they were when the user signed, or tighter`,
   ];
 }
 

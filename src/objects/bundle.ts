@@ -1,7 +1,7 @@
 /** Everything about one payment in one file: `*.ari.json`, `application/vnd.ari.bundle+json`. Anyone with the verifier's public keys can check it offline. */
 import { z } from 'zod';
 import { type Of, record, token } from '../base/shape.js';
-import { authorityState } from './carrier.js';
+import { authorityState, REVISIONS_MAX } from './carrier.js';
 import { evidence, logEntry } from './evidence.js';
 import { intent } from './intent.js';
 
@@ -17,6 +17,8 @@ export const bundle = record({
   mandate: token().nullable(),
   closedMandate: token().nullable(),
   carrier: token().nullable(),
+  /** Its revisions from the one that the mandate names up to, without, this one: each step was tighter. */
+  revisions: z.array(token()).max(REVISIONS_MAX),
   manifest: token(4_194_304).nullable(),
   device: token().nullable(),
   evidence: evidence.nullable(),
@@ -27,6 +29,8 @@ export const bundle = record({
   policy: token(),
   decision: token(),
   confirmation: token().nullable(),
+  /** Whose keys signed mandate and confirmation, in the order of the decision's `user_kids`. */
+  userKeys: z.array(token()).max(2),
   userAssertion: z.string().max(65_536).nullable(),
   execution: token().nullable(),
   receipt: token().nullable(),

@@ -33,6 +33,8 @@ export const carrierRules = record({
   offline: record({ maxCount: count, maxTotal: minor }).nullable().default(null),
 });
 export type CarrierRules = Of<typeof carrierRules>;
+/** A payee as the signed rules know it: by id and origin. */
+export const listed = (rules: CarrierRules, payee: Pick<PayeeRule, 'id' | 'origin'>): PayeeRule | undefined => rules.payees.find(({ id: known, origin }) => known === payee.id && origin === payee.origin);
 /** `rules_sha256`. */
 export const rulesHash = (value: CarrierRules): Sha256 => hashOf(carrierRules, value);
 
@@ -52,6 +54,8 @@ export const carrier = record({
 });
 export type Carrier = Of<typeof carrier>;
 export const CARRIER = signedKind('ari-carrier+jwt', 'carrier', carrier);
+/** How many times a carrier may be tightened before the mandates that name its rules must be signed anew. */
+export const REVISIONS_MAX = 32;
 
 /** What a user asks of the carrier issuer, signed by the user's key: open a carrier, or revise its rules. */
 export const carrierRequest = record({ jti: id('crr'), sub: id('usr'), iat: seconds, exp: seconds, rev: count, currency, rules: carrierRules, agents: z.array(name()).max(64) });

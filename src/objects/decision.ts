@@ -4,11 +4,13 @@ import { type Of, count, id, millis, name, record, seconds, sha256Text, text, ur
 import { isCode, type Code } from '../codes.js';
 import { DECISIONS, LEVELS, POLICY_STAGES, TIERS } from '../names.js';
 import { money } from '../money.js';
+import { REVISIONS_MAX } from './carrier.js';
 import { findingShape } from './ear.js';
 import { environmentPolicy } from './environment.js';
 import { payee } from './intent.js';
 import { bootReference, imaPolicy, ukiReference } from './reference.js';
 import { signedKind } from './signed.js';
+import { userKid } from './userkey.js';
 
 export const policy = record({
   iss: url,
@@ -56,6 +58,10 @@ export const decision = record({
     mandateSha256: sha256Text.nullable(),
     closedSha256: sha256Text.nullable(),
     carrierSha256: sha256Text.nullable(),
+    /** Of the carrier's revisions since the one that the mandate names, oldest first. */
+    revisionsSha256: z.array(sha256Text).max(REVISIONS_MAX),
+    /** The keys of users that spoke when this was decided: of the mandate, and of the consent when that is another. */
+    userKids: z.array(userKid).max(2),
     earSha256: sha256Text.nullable(),
     confirmationSha256: sha256Text.nullable(),
     stateSha256: sha256Text,

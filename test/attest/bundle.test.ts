@@ -4,11 +4,15 @@ import { finding } from '../../src/base/fault.js';
 import { type BundleReport, verifyBundle } from '../../attest/bundle.js';
 import { bootAnchorContent, logEntry } from '../../attest/log.js';
 import { logSigner } from '../../src/deposit/note.js';
-import { type Bundle, EDGES, type Edge } from '../../src/objects/bundle.js';
+import { stringify } from '../../src/base/shape.js';
+import { type Bundle, bundle as bundleShape, EDGES, type Edge } from '../../src/objects/bundle.js';
+import type { Carrier } from '../../src/objects/carrier.js';
 import { POLICY, type Policy } from '../../src/objects/decision.js';
 import { seal } from '../../src/objects/signed.js';
+import { USER_KEY } from '../../src/objects/userkey.js';
 import { type Built, type Changes, buildBundle, deposit } from '../support/bundle.js';
-import { AGENT_KEY, OTHER_USER, PARTIES, type Party, TRUST, policyOf, startDevice } from '../support/parties.js';
+import { SIGNERS, STRANGER } from '../support/keys.js';
+import { AGENT_KEY, ISSUER, OTHER_USER, PARTIES, type Party, TRUST, USER, policyOf, startDevice } from '../support/parties.js';
 import type { TestDevice } from '../support/device.js';
 import { codeOf } from '../support/fault.js';
 
@@ -29,6 +33,12 @@ const attacked = async (changes: Changes): Promise<BundleReport> => verifyBundle
 const flip = (token: string, at: number): string => token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
 const flipBytes = (text: string, at: number): string => { const bytes = Buffer.from(text, 'base64url'); bytes[at]! ^= 1; return toB64u(bytes); };
 
+/** The record of the user's key as the consent service gives it. */
+const RECORD = { iss: ISSUER, iat: 1_799_000_000, sub: USER, kid: PARTIES.user.kid, jwk: PARTIES.user.jwk };
+const ruledBy = (perPaymentMax: bigint, rev: number) => (c: Carrier): Carrier => ({ ...c, rev, rules: { ...c.rules, perPaymentMax } });
+/** Revisions 1, 2, ... with these limits. */
+const line = (limits: bigint[]) => (c: Carrier): Carrier[] => limits.map((limit, i) => ruledBy(limit, i + 1)(c));
+
 /** For each edge, what an attacker would change so that this edge and none before it is false. */
 const ATTACKS: Record<Edge, Record<string, Changes>> = {
   'mandate-agent': {
@@ -36,6 +46,11 @@ const ATTACKS: Record<Edge, Record<string, Changes>> = {
     'the mandate is for another version': { mandate: (m) => ({ ...m, agent: { ...m.agent, version: '1.0.1' } }) },
     'the mandate was over': { mandate: (m) => ({ ...m, exp: m.nbf + 1 }) },
     'the mandate is signed by another user': { signers: { user: OTHER_USER } },
+    'nobody says whose key it is': { bundle: (b) => ({ ...b, userKeys: [] }) },
+    'a stranger says whose key it is': { bundle: (b) => ({ ...b, userKeys: [seal(USER_KEY, RECORD, { ...STRANGER, kid: SIGNERS.consent.kid })] }) },
+    'the verifier says it, and not the consent service': { bundle: (b) => ({ ...b, userKeys: [seal(USER_KEY, RECORD, PARTIES.verifier)] }) },
+    'the consent service says it in the name of another': { bundle: (b) => ({ ...b, userKeys: [seal(USER_KEY, { ...RECORD, iss: 'https://other.example' }, SIGNERS.consent)] }) },
+    'the key is said to be of another user': { bundle: (b) => ({ ...b, userKeys: [seal(USER_KEY, { ...RECORD, sub: 'usr_00000000000000000000000002' }, SIGNERS.consent)] }) },
   },
   'manifest-agent': {
     'another agent was measured': { claims: (c) => ({ ...c, agentId: 'com.example.other' }) },
@@ -45,6 +60,11 @@ const ATTACKS: Record<Edge, Record<string, Changes>> = {
   'mandate-carrier': {
     'the mandate knew other rules': { mandate: (m) => ({ ...m, carrier: { ...m.carrier, rulesSha256: other } }) },
     'the carrier is of another user': { carrier: (c) => ({ ...c, sub: 'usr_00000000000000000000000002' }) },
+    'a looser step is hidden between tighter ones': { revisions: line([20_000n, 30_000n]), carrier: ruledBy(10_000n, 3) },
+    'the last step is looser': { revisions: line([20_000n, 15_000n]), carrier: ruledBy(20_001n, 3) },
+    'a step is missing': { revisions: (c) => line([20_000n, 15_000n, 12_000n])(c).filter(({ rev }) => rev !== 2), carrier: ruledBy(10_000n, 4) },
+    'the carrier is an older revision': { revisions: (c) => [{ ...c, rev: 4 }], carrier: ruledBy(10_000n, 3) },
+    'the rules that the mandate names were those of another carrier': { revisions: (c) => [{ ...c, jti: 'crr_00000000000000000000000002', rev: 1 }], carrier: ruledBy(10_000n, 2) },
     'the carrier was over': { carrier: (c) => ({ ...c, exp: c.nbf + 1 }) },
     'the carrier is issued in the name of another': { carrier: (c) => ({ ...c, iss: 'https://other.example' }) },
   },
@@ -206,6 +226,21 @@ describe('a bundle of a permitted and settled payment', () => {
   it.each(Object.keys(PARTIES) as Party[])('is refused when the %s signed with a key of another role', async (party) => {
     const wrong = { ...(party === 'settlement' ? PARTIES.carrier : PARTIES.settlement) };
     expect((await attacked({ signers: { [party]: wrong } })).ok).toBe(false);
+  });
+
+  it('holds when the carrier was tightened since the mandate was signed, step by step; adjudged by the tightest', async () => {
+    const tightened: Changes = { revisions: line([20_000n, 15_000n]), carrier: ruledBy(10_000n, 3) };
+    expect(verifyBundle((await buildBundle(device, tightened)).text, TRUST)).toMatchObject({ ok: true, verdict: { decision: 'permit' } });
+    const { text } = await buildBundle(device, { ...tightened, carrier: ruledBy(9_899n, 3) });
+    expect(verifyBundle(text, TRUST)).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'carrier.per_payment' } });
+    const loosened = await buildBundle(device, { revisions: line([20_000n, 30_000n]), carrier: ruledBy(10_000n, 3) });
+    expect(verifyBundle(loosened.text, TRUST)).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'carrier.rules' } });
+  });
+
+  it('is refused when its line of revisions is not the one that the decision was made on', async () => {
+    const { bundle } = await buildBundle(device, { revisions: line([20_000n]), carrier: ruledBy(20_000n, 2) });
+    expect(verifyBundle(stringify(bundleShape, bundle), TRUST).ok).toBe(true);
+    expect(verifyBundle(stringify(bundleShape, { ...bundle, revisions: [] }), TRUST).firstBroken, 'the rules are the same').toBe('decision-inputs');
   });
 
   it('is judged at the time of its leaf, or at another when asked', () => {

@@ -16,7 +16,7 @@ import { keys, SIGNERS } from '../support/keys.js';
 
 const token = seal(DECISION, { ...decision, decision: 'permit', code: null, findings: [], paymentId: ids.payment, inputs: { ...decision.inputs, paymentSha256: paymentHash(intent), earSha256: null } }, SIGNERS.verifier);
 const permitted: LinkBody<'decision'> = {
-  paymentId: ids.payment, attempt: 1, state: 'permitted', decision: token, ear: null, carrier: null, policy: token, authority: state, confirmation: null, userAssertion: null, leaf: 'leaf', proof: 'proof',
+  paymentId: ids.payment, attempt: 1, state: 'permitted', decision: token, ear: null, carrier: null, revisions: [], policy: token, authority: state, confirmation: null, userKeys: [], userAssertion: null, leaf: 'leaf', proof: 'proof',
 };
 const settled: LinkBody<'execution'> = { paymentId: ids.payment, state: 'settled', execution: token, receipt: token, leaf: 'leaf', proof: 'proof' };
 const proving: Payment = {

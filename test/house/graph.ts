@@ -43,7 +43,7 @@ export const OBJECTS: Readonly<Record<string, readonly z.ZodType[]>> = {
 export const MEMBERS: Readonly<Record<string, string | null>> = {
   manifest_sha256: 'manifest', rules_sha256: 'rules', mandate_sha256: 'mandate', sd_hash: 'mandate', closed_sha256: 'closed', reference: 'closed',
   payment_sha256: 'intent', agent_sha256: 'claims', platform_sha256: 'platform', log_epoch: 'log', epoch: 'log', ari_evidence: 'evidence', ear_sha256: 'ear',
-  carrier_sha256: 'carrier', confirmation_sha256: 'confirmation', state_sha256: 'state', policy: 'policy', decision_sha256: 'decision', execution_sha256: 'execution', proof: 'decision leaf',
+  carrier_sha256: 'carrier', revisions_sha256: 'carrier', confirmation_sha256: 'confirmation', state_sha256: 'state', policy: 'policy', decision_sha256: 'decision', execution_sha256: 'execution', proof: 'decision leaf',
   /* leaves */
   payment: 'intent', mandate: 'mandate', carrier: 'carrier', ear: 'ear', confirmation: 'confirmation', decision: 'decision', execution: 'execution', receipt: 'receipt', prev: null, subject: null, receipt_sha256: null,
   /* not ours */

@@ -25,7 +25,7 @@ import { batchOf } from '../../attest/batch.js';
 import { bindingFor, paymentEvidenceOf, paymentQualifyingData } from '../../attest/evidence.js';
 import type { PaymentResult } from '../../attest/types.js';
 import { appraisePayment, earOf } from '../../attest/verify/index.js';
-import { AGENT_KEY, ISSUER, LOG, NOW, NOW_MS, OWNERS, PARTIES, PAYMENT, type Party, USER, type Unsigned, carrierOf, claimsOf, closedOf, hash, intentOf, mandateOf, manifestOf, openOf, policyOf, recordOf, salt, stateOf, ulid } from './parties.js';
+import { AGENT_KEY, ISSUER, LOG, NOW, NOW_MS, OWNERS, PARTIES, PAYMENT, type Party, USER, type Unsigned, carrierOf, claimsOf, closedOf, hash, intentOf, mandateOf, manifestOf, openOf, policyOf, recordOf, recordsOf, salt, stateOf, ulid } from './parties.js';
 import type { TestDevice } from './device.js';
 
 /** Changes values before they are signed, hashed or bound; what is made of them later follows. `bundle` changes the finished file. */
@@ -33,6 +33,8 @@ export interface Changes {
   manifest?(value: AgentManifest): AgentManifest;
   mandate?(value: Unsigned): Unsigned;
   carrier?(value: Carrier): Carrier;
+  /** Revisions before the present one, oldest first; the mandate names the rules of the first. */
+  revisions?(present: Carrier): Carrier[];
   state?(value: AuthorityState): AuthorityState;
   intent?(value: Intent): Intent;
   closed?(value: ClosedPayment): ClosedPayment;
@@ -83,13 +85,14 @@ class Making {
 function authorise(making: Making) {
   const manifest = making.sign(AGENT_MANIFEST, 'publisher', making.change('manifest', manifestOf()));
   const carrier = making.sign(CARRIER, 'carrier', making.change('carrier', carrierOf()));
-  const mandateValue = making.change('mandate', mandateOf(manifest.sha256, rulesHash(carrier.value.rules)));
+  const revisions = (making.changes.revisions?.(carrier.value) ?? []).map((value) => making.sign(CARRIER, 'carrier', value));
+  const mandateValue = making.change('mandate', mandateOf(manifest.sha256, rulesHash((revisions[0] ?? carrier).value.rules)));
   const mandate = issueMandate(mandateValue, openOf(), making.by('user'), salt(3));
   const intent = making.change('intent', intentOf());
   const paymentSha256 = paymentHash(intent);
   const closedValue = making.change('closed', closedOf(intent, paymentSha256));
   const closed = closeMandate({ mandateToken: mandate, closed: closedValue, aud: ISSUER, nonce: hash('nonce'), iat: NOW }, making.changes.signers?.agent ?? AGENT_KEY, salt(4));
-  return { manifest, carrier, mandateValue, mandate, intent, paymentSha256, closedValue, closed, mandateSha256: mandateHash(mandate), closedSha256: closedHash(closed) };
+  return { manifest, carrier, revisions, userKeys: recordsOf(making.by('user')), mandateValue, mandate, intent, paymentSha256, closedValue, closed, mandateSha256: mandateHash(mandate), closedSha256: closedHash(closed) };
 }
 type Authorised = ReturnType<typeof authorise>;
 
@@ -120,19 +123,20 @@ function decide(making: Making, a: Authorised, { agent, evidence, record, policy
   const ids = { iss: ISSUER, aud: OWNERS.carrier, jti: 'ear-1', verifier: { developer: 'https://ari.example', build: 'test' } };
   const earValue = earOf({ result, evidence, device: record.value, manifest: a.manifest.value, policy: policy.value, sidecarVersion: '1', nowS: NOW, ids });
   const ear = earValue === null ? null : making.sign(EAR, 'verifier', making.change('ear', earValue));
-  const { intent, paymentSha256, mandateSha256, closedSha256 } = a;
+  const { intent, paymentSha256, mandateSha256, closedSha256, userKeys } = a;
+  const revisions = unregistered === true ? [] : a.revisions;
   const carrier = unregistered === true ? null : a.carrier;
   const consent = { jti: `cnf_${ulid(1)}`, sub: USER, iat: NOW - 10, exp: NOW + 300, paymentId: PAYMENT, paymentSha256, termsSha256: intent.order.termsSha256, amount: intent.amount, payee: intent.payee };
   const confirmation = making.changes.confirmed === true ? making.sign(CONFIRMATION, 'user', making.change('confirmation', consent)) : null;
   const state = making.change('state', carrier === null ? { carrier: null, mandate: null, windows: [], scenario: null } : stateOf(carrier.value, a.mandateValue.jti));
   const ruling = making.changes.ruling ?? adjudicate({
-    intent, paymentSha256, state, policy: policy.value, appraisal: result, carrier, confirmation, nowMs: NOW_MS, mandateFault: null,
+    intent, paymentSha256, state, policy: policy.value, appraisal: result, carrier, revisions, confirmation, nowMs: NOW_MS, mandateFault: null,
     mandate: openMandate(a.mandate, () => verifyKey(making.by('user').jwk)), closed: a.closedValue, agent: result.authentic ? agent : null,
   });
   const decision = making.sign(DECISION, 'verifier', making.change('decision', {
     iss: ISSUER, jti: 'decision-1', iat: NOW, exp: NOW + 120, paymentId: PAYMENT, attempt: 1, ...ruling,
     inputs: {
-      paymentSha256, mandateSha256, closedSha256, carrierSha256: carrier?.sha256 ?? null, earSha256: ear?.sha256 ?? null, confirmationSha256: confirmation?.sha256 ?? null,
+      paymentSha256, mandateSha256, closedSha256, carrierSha256: carrier?.sha256 ?? null, revisionsSha256: revisions.map(({ sha256 }) => sha256), userKids: userKeys.map(() => making.by('user').kid), earSha256: ear?.sha256 ?? null, confirmationSha256: confirmation?.sha256 ?? null,
       stateSha256: hashOf(authorityState, state), nowMs: NOW_MS,
     },
     policy: { id: policy.value.id, version: policy.value.version, sha256: policy.sha256 },
@@ -169,7 +173,7 @@ export async function buildBundle(device: TestDevice, changes: Changes = {}): Pr
   const d = decide(making, a, p);
   const { execution, receipt, leaves } = settle(making, a, p, d);
   const bundle: Bundle = making.change('bundle', {
-    v: 'ari-bundle-1', intent: a.intent, mandate: a.mandate, closedMandate: a.closed, carrier: d.carrier?.token ?? null, manifest: a.manifest.token, device: p.record.token, evidence: p.evidence, log: device.log.slice(0, 2),
+    v: 'ari-bundle-1', intent: a.intent, mandate: a.mandate, closedMandate: a.closed, carrier: d.carrier?.token ?? null, revisions: a.revisions.map(({ token }) => token), userKeys: a.userKeys, manifest: a.manifest.token, device: p.record.token, evidence: p.evidence, log: device.log.slice(0, 2),
     ear: d.ear?.token ?? null, state: d.state, policy: p.policy.token, decision: d.decision.token, confirmation: d.confirmation?.token ?? null, userAssertion: null, execution, receipt,
     leaves, proofs: leaves.map((_, i) => deposit([...EARLIER, ...leaves], EARLIER.length + i)),
   });

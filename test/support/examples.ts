@@ -131,7 +131,7 @@ export const policy: Policy = {
 };
 export const decision: Decision = {
   iss: VERIFIER, jti: 'decision-1', iat: NOW, exp: NOW + 120, paymentId: ids.payment, attempt: 1, decision: 'confirm', level: 'L2', code: 'decision.confirm_needed',
-  inputs: { paymentSha256: binding.paymentSha256, mandateSha256: binding.mandateSha256, closedSha256: binding.closedSha256, carrierSha256: digestOf('carrier'), earSha256: digestOf('ear'), confirmationSha256: null, stateSha256: digestOf('state'), nowMs: NOW * 1000 },
+  inputs: { paymentSha256: binding.paymentSha256, mandateSha256: binding.mandateSha256, closedSha256: binding.closedSha256, carrierSha256: digestOf('carrier'), revisionsSha256: [digestOf('earlier carrier')], userKids: [SIGNERS.user.kid], earSha256: digestOf('ear'), confirmationSha256: null, stateSha256: digestOf('state'), nowMs: NOW * 1000 },
   policy: { id: 'policy-1', version: 1, sha256: digestOf('policy') }, checks: [{ check: 'approval', result: 'confirm', code: 'decision.confirm_needed' }], findings: [{ code: 'decision.confirm_needed', message: 'the user must confirm: why' }], obligations: ['receipt'],
 };
 export const confirmation: Confirmation = {

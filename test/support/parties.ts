@@ -9,13 +9,15 @@ import type { DeviceRecord } from '../../src/objects/device.js';
 import type { Intent } from '../../src/objects/intent.js';
 import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT, type ClosedPayment, type Mandate, OPEN_PAYMENT_VCT, type OpenPayment } from '../../src/objects/mandate.js';
 import type { AgentManifest } from '../../src/objects/manifest.js';
+import { seal } from '../../src/objects/signed.js';
 import { type Trust, type TrustFile, trustOf } from '../../src/objects/trust.js';
+import { USER_KEY } from '../../src/objects/userkey.js';
 import { manifestFiles, treeHash } from '../../attest/manifest.js';
 import { PCRS, TestDevice } from './device.js';
 import { AGENT, SIGNERS, testSigner } from './keys.js';
 
 export type Party = Exclude<Role, 'consent'>;
-const { consent: _, ...parties } = SIGNERS;
+const { consent, ...parties } = SIGNERS;
 export const PARTIES: Readonly<Record<Party, Signer>> = parties;
 export const OTHER_USER = testSigner('another user', `${ROLES.user}-another`);
 export const AGENT_KEY = AGENT;
@@ -25,12 +27,20 @@ export const ulid = (n: number): string => String(n).padStart(26, '0');
 export const USER = `usr_${ulid(1)}`;
 export const ISSUER = 'https://verifier.example';
 export const OWNERS: Record<Party, string> = { verifier: ISSUER, carrier: 'https://carrier.example', settlement: 'https://psp.example', operator: ISSUER, publisher: 'agents.example', user: USER };
-const published = (role: Party, owner: string, { kid, jwk }: Signer): TrustFile['keys'][number] => ({ ...jwk, kid, use: 'sig', alg: 'ES256', ariRole: role, ariSub: owner });
+const published = (role: Role, owner: string, { kid, jwk }: Signer): TrustFile['keys'][number] => ({ ...jwk, kid, use: 'sig', alg: 'ES256', ariRole: role, ariSub: owner });
+/** As a verifier publishes them: users' keys are not among them. */
 export const KEYS_FILE: TrustFile = {
-  keys: [...(Object.keys(PARTIES) as Party[]).map((role) => published(role, OWNERS[role], PARTIES[role])), published('user', `usr_${ulid(2)}`, OTHER_USER)],
+  keys: [...(Object.keys(PARTIES) as Party[]).filter((role) => role !== 'user').map((role) => published(role, OWNERS[role], PARTIES[role])), published('consent', ISSUER, consent)],
   ariLogs: [LOG.vkey],
 };
 export const TRUST: Trust = trustOf(KEYS_FILE);
+
+const OWNER_OF = new Map([[PARTIES.user.kid, USER], [OTHER_USER.kid, `usr_${ulid(2)}`]]);
+/** The record of a user's key, in the form in which bundles carry it; none of a key that nobody registered. */
+export const recordsOf = ({ kid, jwk }: Signer): string[] => {
+  const sub = OWNER_OF.get(kid);
+  return sub === undefined ? [] : [seal(USER_KEY, { iss: ISSUER, iat: 1_799_000_000, sub, kid, jwk }, consent)];
+};
 
 export const NOW_MS = 1_800_000_000_000;
 export const NOW = NOW_MS / 1000;

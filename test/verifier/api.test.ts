@@ -93,6 +93,12 @@ describe('what anyone may read', () => {
     expect(trust.owner(open(POLICY, policy, trust.keys).signer.kid)).toBe('https://verifier.example');
   });
 
+  it('is nobody\'s name: users and their keys stand in no public list', async () => {
+    const { userId, signer } = await service.user('private person');
+    const { text } = await call('GET', '/.well-known/jwks.json', { admin: false });
+    expect([text.includes(userId), text.includes('usr_'), text.includes(signer.kid), text.includes(signer.jwk.x)]).toEqual([false, false, false, false]);
+  });
+
   it('is the checkpoint of the log, also while the log is empty', async () => {
     const trust = await service.trust();
     expect(openCheckpoint((await call('GET', '/log/checkpoint', { admin: false })).text, trust.logs)).toMatchObject({ origin: 'log.verifier.example' });

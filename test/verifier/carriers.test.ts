@@ -7,15 +7,18 @@ import type { Intent } from '../../src/objects/intent.js';
 import { open } from '../../src/objects/signed.js';
 import type { Trust } from '../../src/objects/trust.js';
 import type { Store } from '../../verifier/store/verbs.js';
+import { verifyBundle } from '../../attest/bundle.js';
+import { bundleText } from './support/bundle.js';
 import { TestPayer } from './support/payer.js';
 import { freshId } from './support/service.js';
 
 let payer: TestPayer;
 let store: Store;
 let trust: Trust;
+let device: string;
 beforeAll(async () => {
   payer = await TestPayer.start();
-  await payer.enrol();
+  ({ device } = await payer.enrol());
   store = await payer.service.store();
   trust = await payer.service.trust();
 });
@@ -113,14 +116,35 @@ describe('new rules', () => {
   const tighten = (changes: Partial<CarrierRules>, agents = ['example.shopper'], admin = true) =>
     payer.service.call('POST', `/v1/delegation/carriers/${payer.carrierId}/rules`, { body: { rules: encode(carrierRules, { ...payer.rules, ...changes }), agents }, admin });
 
-  it('that are tighter need no word of the user; the mandates made for the rules before pay nothing', async () => {
-    const answer = await tighten({ perPaymentMax: 5_000n });
-    expect(open(CARRIER, answer.body.carrier, trust.keys).value).toMatchObject({ rev: 2, rules: { perPaymentMax: 5_000n } });
-    expect(await pay(cny(100n))).toBe('carrier.rules');
-    payer.rules = { ...payer.rules, perPaymentMax: 5_000n };
-    await payer.giveMandate();
+  it('that are tighter need no word of the user: the mandates made for the rules before pay on, within the new ones', async () => {
+    const answer = await tighten({ perPaymentMax: 6_000n });
+    expect(open(CARRIER, answer.body.carrier, trust.keys).value).toMatchObject({ rev: 2, rules: { perPaymentMax: 6_000n } });
+    expect((await tighten({ perPaymentMax: 5_000n })).status).toBe(201);
     expect(await pay(cny(5_000n))).toBeNull();
     expect(await pay(cny(5_001n))).toBe('carrier.per_payment');
+  });
+
+  it('that are tighter are proven offline, step by step, also when the answer is asked for again', async () => {
+    await tighten({ perPaymentMax: 6_000n });
+    await tighten({ perPaymentMax: 5_000n });
+    const sent = await payer.attempt(payer.intent(cny(5_000n)));
+    const told = await payer.decision(sent);
+    expect(told.revisions).toHaveLength(2);
+    expect(verifyBundle(bundleText(payer, device, sent, told), trust)).toMatchObject({ ok: true, verdict: { decision: 'permit' } });
+    await tighten({ perPaymentMax: 4_000n });
+    const again = await payer.link.ask('settle_query', { paymentId: sent.paymentId });
+    expect(again.body).toMatchObject({ revisions: told.revisions, userKeys: told.userKeys });
+  });
+
+  it('that were looser in between end the mandates of before, however tight they are now', async () => {
+    const revise = (rev: number, perPaymentMax: bigint) => payer.service.call('POST', '/v1/delegation/carriers', { body: { request: payer.carrierRequest({ rev, rules: { ...payer.rules, perPaymentMax } }) }, admin: false });
+    expect([(await revise(2, 30_000n)).status, (await revise(3, 1_000n)).status]).toEqual([201, 201]);
+    const sent = await payer.attempt(payer.intent(cny(100n)));
+    const told = await payer.decision(sent);
+    expect(open(DECISION, told.decision, trust.keys).value.code).toBe('carrier.rules');
+    expect(verifyBundle(bundleText(payer, device, sent, told), trust)).toMatchObject({ ok: true, verdict: { decision: 'deny', code: 'carrier.rules' } });
+    await payer.giveMandate();
+    expect(await pay(cny(100n))).toBeNull();
   });
 
   it.each<[string, Partial<CarrierRules>, string[]?]>([

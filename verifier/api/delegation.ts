@@ -2,25 +2,28 @@
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
 import { parseJson } from '../../src/base/json.js';
+import { splitJws } from '../../src/base/jws.js';
 import { decode, id, millis, name, publicJwk, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { currency, minor, positive } from '../../src/money.js';
 import { CARRIER_STATES, LEVELS, MANDATE_STATES } from '../../src/names.js';
 import { carrierRules } from '../../src/objects/carrier.js';
 import { issueCarrier, tightenCarrier } from '../carriers.js';
-import { freshId } from '../context.js';
+import { freshId, type Verifier } from '../context.js';
 import { obey } from '../orders.js';
 import { statusReference } from '../../src/objects/status.js';
 import { statusOf } from '../statuses.js';
 import type { CarrierRow, MandateRow } from '../store/verbs.js';
 import { submitMandate } from '../submit.js';
-import { addKey, addKeyByUser, revokeKeyByOperator } from '../userkeys.js';
+import { addKey, addKeyByUser, keyRecord, revokeKeyByOperator } from '../userkeys.js';
 import { route, type Route } from './route.js';
 
 const carrierView = record({ carrierId: id('crr'), userId: id('usr'), currency, state: z.enum(CARRIER_STATES), rev: z.int(), totalMax: minor, reserved: minor, spent: minor, available: minor, carrier: token() });
 const viewOf = ({ carrierId, userId, currency: held, state, rev, totalMax, reserved, spent, available, token: carrier }: CarrierRow) => ({ carrierId, userId, currency: held, state, rev, totalMax, reserved, spent, available, carrier });
 
-const mandateView = record({ mandateId: id('mnd'), userId: id('usr'), carrierId: id('crr'), deviceId: id('dev'), agentId: name(), level: z.enum(LEVELS), state: z.enum(MANDATE_STATES), uses: z.int(), mandate: token() });
-const mandateOf = ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, token: mandate }: MandateRow) => ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, mandate });
+const mandateView = record({ mandateId: id('mnd'), userId: id('usr'), carrierId: id('crr'), deviceId: id('dev'), agentId: name(), level: z.enum(LEVELS), state: z.enum(MANDATE_STATES), uses: z.int(), mandate: token(), userKey: token() });
+/** `user_key`: whose key signed it, with which it can be read. */
+const mandateOf = async (v: Verifier, { mandateId, userId, carrierId, deviceId, agentId, level, state, uses, token: mandate }: MandateRow) =>
+  ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, mandate, userKey: await keyRecord(v, splitJws(mandate.split('~')[0] ?? '').kid) });
 
 const keyView = record({ kid: text(128), fromMs: millis });
 const agentView = record({ agentId: name(), manifestSha256: sha256Text, version: name(64), jwk: publicJwk });
@@ -124,13 +127,13 @@ export const DELEGATION: readonly Route[] = [
     async handle(v, { params: { mandateId = '' } }) {
       const row = await v.store.mandate(mandateId);
       if (!row) throw fault('intake.not_found', { what: `mandate ${mandateId}` });
-      return mandateOf(row);
+      return mandateOf(v, row);
     },
   }),
   route({
     method: 'GET', path: '/v1/delegation/mandates', authority: 'admin', summary: 'The mandates of a device.',
     query: record({ deviceId: id('dev') }), answer: record({ mandates: z.array(mandateView) }),
-    handle: async (v, { query: { deviceId } }) => ({ mandates: (await v.store.mandatesOfDevice(deviceId)).map(mandateOf) }),
+    handle: async (v, { query: { deviceId } }) => ({ mandates: await Promise.all((await v.store.mandatesOfDevice(deviceId)).map((row) => mandateOf(v, row))) }),
   }),
   route({
     method: 'GET', path: '/v1/delegation/devices/:deviceId/agents', authority: 'admin', summary: 'The agents of a device: what a mandate has to name.', answer: record({ agents: z.array(agentView) }),

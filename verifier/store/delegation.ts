@@ -1,5 +1,6 @@
 /** Delegation as verbs: manifests, carriers, mandates, payees, and their end. Called by the carrier issuer and the consent service. */
 import { fault } from '../../src/base/fault.js';
+import { REVISIONS_MAX } from '../../src/objects/carrier.js';
 import { readCarrier, readCarriersOf, readMandate, readMandatesOfDevice, readPayee } from './authority.js';
 import { addOnce, type Database, hitOne, type Tx } from './database.js';
 import { availableOf, mainOf, openAccounts, outside, reservedOf, transfer } from './ledger.js';
@@ -51,7 +52,7 @@ async function returnFunds(tx: Tx, { eventId, carrierId, amount, nowMs }: Parame
   await transfer(tx, `return:${carrierId}:${eventId}`, [{ from: available, to: mainOf(carrier.user_id, carrier.currency), amount }], nowMs);
 }
 
-type Verbs = 'addManifest' | 'manifest' | 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
+type Verbs = 'addManifest' | 'manifest' | 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'revisionsSince' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
 
 export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
   addManifest: ({ manifestSha256, agentId, version, token }) => db.write((tx) => addOnce(tx, 'manifests', { manifest_sha256: manifestSha256 }, { agent_id: agentId, version, token })),
@@ -70,6 +71,13 @@ export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
   carrierRev: (carrierId, rev) => db.read(async (tx) => {
     const row = await tx.selectFrom('carrier_revs').select('token').where('carrier_id', '=', carrierId).where('rev', '=', BigInt(rev)).executeTakeFirst();
     return row?.token ?? null;
+  }),
+
+  revisionsSince: (carrierId, rulesSha256, before) => db.read(async (tx) => {
+    const earlier = tx.selectFrom('carrier_revs').where('carrier_id', '=', carrierId).where('rev', '<', BigInt(before));
+    const { from } = await earlier.where('rules_sha256', '=', rulesSha256).select((eb) => eb.fn.max('rev').as('from')).executeTakeFirstOrThrow();
+    if (from === null) return [];
+    return (await earlier.where('rev', '>=', from).select('token').orderBy('rev').limit(REVISIONS_MAX).execute()).map(({ token }) => token);
   }),
 
   addMandate: (row) => db.write((tx) => addOnce(tx, 'mandates', { mandate_id: row.mandateId }, {

@@ -3,7 +3,8 @@ import { addOnce, type Database, hitOne, type Tx } from './database.js';
 import { enqueue } from './queue.js';
 import type { Store } from './verbs.js';
 
-const keysAt = (tx: Tx, atMs: number) => tx.selectFrom('user_keys').select(['key_id as keyId', 'user_id as userId', 'public_key as publicJwk', 'rp_id as rpId']).where('revoked_ms', 'is', null).where('from_ms', '<=', BigInt(atMs));
+const allKeys = (tx: Tx) => tx.selectFrom('user_keys').select(['key_id as keyId', 'user_id as userId', 'public_key as publicJwk', 'rp_id as rpId']);
+const keysAt = (tx: Tx, atMs: number) => allKeys(tx).where('revoked_ms', 'is', null).where('from_ms', '<=', BigInt(atMs));
 const ALWAYS = Number.MAX_SAFE_INTEGER;
 
 /** Every carrier of the user moves: a permit that was judged while the key still spoke is judged again. */
@@ -15,7 +16,7 @@ async function revokeUserKey(tx: Tx, { keyId, userId, leaf, nowMs }: Parameters<
   return true;
 }
 
-type Verbs = 'addUser' | 'addUserKey' | 'revokeUserKey' | 'userKey' | 'userKeys' | 'countAssertion' | 'userKeyHistory';
+type Verbs = 'addUser' | 'addUserKey' | 'revokeUserKey' | 'userKey' | 'userKeys' | 'knownUserKey' | 'countAssertion' | 'userKeyHistory';
 
 export const peopleVerbs = (db: Database): Pick<Store, Verbs> => ({
   addUser: ({ userId, kind, nowMs }) => db.write((tx) => addOnce(tx, 'users', { user_id: userId }, { kind }, { created_ms: nowMs })),
@@ -28,6 +29,8 @@ export const peopleVerbs = (db: Database): Pick<Store, Verbs> => ({
   revokeUserKey: (key) => db.write((tx) => revokeUserKey(tx, key)),
   userKey: (keyId, atMs = ALWAYS) => db.read(async (tx) => (await keysAt(tx, atMs).where('key_id', '=', keyId).executeTakeFirst()) ?? null),
   userKeys: (userId, atMs = ALWAYS) => db.read((tx) => keysAt(tx, atMs).where('user_id', '=', userId).orderBy('key_id').execute()),
+
+  knownUserKey: (keyId) => db.read(async (tx) => (await allKeys(tx).where('key_id', '=', keyId).executeTakeFirst()) ?? null),
 
   /** An authenticator that counts nothing says 0 for ever. */
   countAssertion: (keyId, counter) => db.write(async (tx) =>

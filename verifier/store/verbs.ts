@@ -85,6 +85,8 @@ export interface Store {
   /** A key that is not revoked and speaks at this time; without a time, from any time. Passkeys have an RP id. */
   userKey(keyId: string, atMs?: number): Promise<UserKeyRow | null>;
   userKeys(userId: string, atMs?: number): Promise<UserKeyRow[]>;
+  /** A key that a user ever had, whether or not it still speaks: what it signed is checked for as long as anybody keeps it. */
+  knownUserKey(keyId: string): Promise<UserKeyRow | null>;
   /** Takes the counter of a passkey's assertion. @returns false when it is not above the last: a copy of the passkey signs beside it */
   countAssertion(keyId: string, counter: number): Promise<boolean>;
   /** All keys that a user ever had. */
@@ -139,6 +141,8 @@ export interface Store {
   returnFunds(input: { eventId: string; carrierId: string; amount: bigint; nowMs: number }): Promise<void>;
   carrier(carrierId: string): Promise<CarrierRow | null>;
   carriersOf(userId: string): Promise<CarrierRow[]>;
+  /** The signed revisions of a carrier from the newest one with these rules up to, without, `before`, oldest first; none when no earlier one has them. */
+  revisionsSince(carrierId: string, rulesSha256: Sha256, before: number): Promise<string[]>;
   /** The signed carrier as it stood in one of its revisions. */
   carrierRev(carrierId: string, rev: number): Promise<string | null>;
   addMandate(row: Omit<MandateRow, 'state' | 'uses'>): Promise<void>;

@@ -33,6 +33,7 @@ export function input(changes: Changes = {}): AdjudicationInput {
     mandateFault: null,
     closed: { ...closedFor(asked), ...changes.closed },
     carrier: verified({ ...carrier, rules: ruled, ...changes.carrier }, 'carrier', issuerKey),
+    revisions: [],
     state: { ...state, ...changes.state },
     appraisal: { authentic: true, status: 'affirming', tier: 'T2', simulated: false, code: null, findings: [], ...changes.appraisal },
     agent: { agentId: mandate.agent.id, manifestSha256: mandate.agent.manifestSha256 },

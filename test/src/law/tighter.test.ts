@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { adjudicate, looser, tighter } from '../../../src/law/index.js';
+import { adjudicate, asKnown, looser, tighter } from '../../../src/law/index.js';
 import { LEVELS, TIERS } from '../../../src/names.js';
-import type { CarrierRules } from '../../../src/objects/carrier.js';
-import { NOW, rules, state } from '../../support/examples.js';
+import { type Carrier, type CarrierRules, rulesHash } from '../../../src/objects/carrier.js';
+import { NOW, carrier, rules, state } from '../../support/examples.js';
 import { type Changes, input } from './case.js';
 
 const ruled = (changes: Partial<CarrierRules> = {}, agents = ['a', 'b'], currency = 'CNY') => ({ rules: { ...rules, ...changes }, agents, currency });
@@ -108,5 +108,28 @@ describe('over all rules and payments', () => {
       expect(tighter(ruled(a), ruled(a)), 'as tight as itself').toBe(true);
       if (tighter(ruled(a), ruled(b)) && tighter(ruled(b), ruled(c))) expect(tighter(ruled(a), ruled(c))).toBe(true);
     }), { numRuns: 300 });
+  });
+});
+
+describe('a mandate that names rules of before', () => {
+  const at = (rev: number, perPaymentMax: bigint, changes: Partial<Carrier> = {}): Carrier => ({ ...carrier, rev, rules: { ...rules, perPaymentMax }, ...changes });
+  const signed = rulesHash(at(1, 100n).rules);
+
+  it.each<[string, Carrier, Carrier[], boolean]>([
+    ['binds under the very rules', at(1, 100n), [], true],
+    ['binds under the same rules again', at(3, 100n), [], true],
+    ['binds after tighter steps', at(3, 50n), [at(1, 100n), at(2, 100n)], true],
+    ['does not bind under other rules without the steps to them', at(2, 50n), [], false],
+    ['does not bind after a looser step', at(2, 101n), [at(1, 100n)], false],
+    ['does not bind when a looser step hides in the middle', at(3, 50n), [at(1, 100n), at(2, 101n)], false],
+    ['does not bind when a step is left out', at(3, 50n), [at(1, 100n)], false],
+    ['does not bind when a step is told twice', at(2, 50n), [at(1, 100n), at(1, 100n)], false],
+    ['does not bind under an older revision', at(1, 50n), [at(2, 100n)], false],
+    ['does not bind when the line begins elsewhere', at(3, 50n), [at(2, 90n)], false],
+    ['does not bind by the line of another carrier', at(2, 50n), [at(1, 100n, { jti: `crr_${'0'.repeat(26)}` })], false],
+    ['does not bind by the line of another user', at(2, 50n), [at(1, 100n, { sub: `usr_${'0'.repeat(26)}` })], false],
+    ['does not bind when an agent came in', at(2, 50n), [at(1, 100n, { agents: [] })], false],
+  ])('%s', (_, present, revisions, binds) => {
+    expect(asKnown(signed, present, revisions)).toBe(binds);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encode } from '../../../src/base/shape.js';
 import { parseTrust, type TrustFile, trustFile, trustOf } from '../../../src/objects/trust.js';
 import { codeOf } from '../../support/fault.js';
-import { KEYS_FILE, LOG, PARTIES, USER } from '../../support/parties.js';
+import { KEYS_FILE, LOG, OWNERS, PARTIES } from '../../support/parties.js';
 
 const [first] = KEYS_FILE.keys;
 const withKey = (change: Partial<TrustFile['keys'][number]>): TrustFile => ({ ...KEYS_FILE, keys: [{ ...first!, ...change }] });
@@ -14,13 +14,13 @@ describe('a keys file', () => {
     expect(trust.keys('verifier', kid)?.jwk).toEqual(PARTIES.verifier.jwk);
     expect(trust.keys('carrier', kid)).toBeUndefined();
     expect(trust.keys('verifier', PARTIES.carrier.kid)).toBeUndefined();
-    expect(trust.owner(PARTIES.user.kid)).toBe(USER);
+    expect(trust.owner(PARTIES.carrier.kid)).toBe(OWNERS.carrier);
     expect(trust.owner('v-unknown')).toBeUndefined();
     expect(trust.logs).toEqual([LOG.vkey]);
   });
 
   it('is a JWK Set that any JOSE library reads', () => {
-    expect(encode(trustFile, KEYS_FILE)).toMatchObject({ keys: [{ kty: 'EC', crv: 'P-256', use: 'sig', alg: 'ES256', kid: PARTIES.verifier.kid, ari_role: 'verifier' }, {}, {}, {}, {}, {}, {}] });
+    expect(encode(trustFile, KEYS_FILE)).toMatchObject({ keys: [{ kty: 'EC', crv: 'P-256', use: 'sig', alg: 'ES256', kid: PARTIES.verifier.kid, ari_role: 'verifier' }, {}, {}, {}, {}, {}] });
   });
 
   it.each([
