@@ -57,6 +57,21 @@ export function executables(manifest: AgentManifest): Set<Sha256> {
   return new Set(manifest.files.filter((file) => file.path === manifest.launch.entry).map((file) => file.sha256));
 }
 
+/** What a manifest allows, as hashes: its tree, what may run it, what may be code in its memory. */
+interface Allowed { readonly tree: Sha256; readonly executables: ReadonlySet<Sha256>; readonly code: ReadonlySet<Sha256> }
+
+/** Manifests are immutable, and name thousands of files. */
+const known = new WeakMap<AgentManifest, Allowed>();
+
+function allowedBy(manifest: AgentManifest): Allowed {
+  const { interpreters, mappings, files } = manifest;
+  const allowed = known.get(manifest) ?? {
+    tree: treeHash(manifestFiles(manifest)), executables: executables(manifest), code: new Set([...interpreters, ...mappings, ...files].map((file) => file.sha256)),
+  };
+  known.set(manifest, allowed);
+  return allowed;
+}
+
 /** Paths come from the measured machine: a finding shows them without control characters, and not at any length. */
 const shown = (path: string): string => Array.from(path.replace(/\p{Cc}/gu, '?')).slice(0, 200).join('');
 /** More drifted files than this are counted, not named. */
@@ -72,22 +87,22 @@ function few(paths: readonly string[]): string {
 function treeFindings({ tree }: AgentClaims, manifest: AgentManifest): Finding[] {
   const named = tree.drift.slice(0, NAMED).map((drift) => finding('agent.drift', { path: `${shown(drift.path)} (${drift.kind})` }));
   if (tree.changedSinceStart.length > 0) named.push(finding('agent.changed_since_start', { path: few(tree.changedSinceStart) }));
-  if (tree.sha256 === treeHash(manifestFiles(manifest))) return named;
+  if (tree.sha256 === allowedBy(manifest).tree) return named;
   const what = few(tree.drift.map(({ path }) => path));
   return [finding('agent.version_not_authorised', { what: what || 'its files have another hash' }), ...named];
 }
 
 function exeFindings({ exe }: AgentClaims, manifest: AgentManifest): Finding[] {
   const findings: Finding[] = [];
-  if (!executables(manifest).has(exe.sha256)) findings.push(finding('agent.exe_unknown', { path: shown(exe.path) }));
+  if (!allowedBy(manifest).executables.has(exe.sha256)) findings.push(finding('agent.exe_unknown', { path: shown(exe.path) }));
   if (exe.replaced) findings.push(finding('agent.exe_replaced'));
   return findings;
 }
 
 /** Code in memory is known by content; what is no longer under its name is foreign also with known content. */
 function codeFindings({ mappings, injection }: AgentClaims, manifest: AgentManifest): Finding[] {
-  const known = new Set([...manifest.interpreters, ...manifest.mappings, ...manifest.files].map((file) => file.sha256));
-  const foreign = (mapping: Mapping): boolean => mapping.deleted || mapping.sha256 === null || !known.has(mapping.sha256);
+  const { code } = allowedBy(manifest);
+  const foreign = (mapping: Mapping): boolean => mapping.deleted || mapping.sha256 === null || !code.has(mapping.sha256);
   const findings = mappings.filter(foreign).slice(0, NAMED).map((mapping) => finding('agent.foreign_mapping', { path: `${shown(mapping.path)}${mapping.deleted ? ' (deleted)' : ''}` }));
   if (injection.patchedPages !== null && injection.patchedPages > 0) findings.push(finding('agent.code_patched', { pages: injection.patchedPages }));
   if (injection.anonymousCode > 0 && !manifest.launch.allowAnonymousCode) findings.push(finding('agent.anonymous_code'));

@@ -15,10 +15,16 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** Limits of {@link parseJson}. Depth 32 is four times the deepest object of the project. */
 export const JSON_LIMITS = { bytes: 1_048_576, depth: 32 };
 
-const SPACE = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN = { array: 0x5b, object: 0x7b };
+const CLOSE = { array: 0x5d, object: 0x7d };
+const isSpace = (char: number): boolean => char === 0x20 || char === 0x0a || char === 0x0d || char === 0x09;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const PLAIN = /[^"\\\u0000-\u001f\ud800-\udfff]*/y;
-const LITERALS: [string, Json][] = [['true', true], ['false', false], ['null', null]];
+/** By their first character. */
+const LITERALS = new Map([true, false, null].map((value) => [String(value).charCodeAt(0), { word: String(value), value }]));
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -51,7 +57,7 @@ class Parser {
 
   document(): Json {
     const value = this.value(0);
-    this.space();
+    this.next();
     if (this.at < this.text.length) this.fail('text after the value');
     return value;
   }
@@ -60,35 +66,33 @@ class Parser {
     throw new Fault('intake.malformed', { what: `${what} at character ${this.at}` });
   }
 
-  private space(): void {
-    while (SPACE.has(this.text.charCodeAt(this.at))) this.at++;
+  /** The next character that is no space, as its code; NaN at the end. */
+  private next(): number {
+    let char = this.text.charCodeAt(this.at);
+    while (isSpace(char)) char = this.text.charCodeAt(++this.at);
+    return char;
   }
 
   private value(depth: number): Json {
     if (depth > this.maxDepth) this.fail('nested too deeply');
-    this.space();
-    switch (this.text[this.at]) {
-      case '{': return this.object(depth);
-      case '[': return this.array(depth);
-      case '"': return this.string();
+    switch (this.next()) {
+      case OPEN.object: return this.object(depth);
+      case OPEN.array: return this.array(depth);
+      case QUOTE: return this.string();
       default: return this.scalar();
     }
   }
 
   private object(depth: number): Json {
     const out: { [key: string]: Json } = {};
-    const seen = new Set<string>();
     this.at++;
-    for (this.space(); this.text[this.at] !== '}'; this.space()) {
-      if (seen.size > 0) this.expect(',');
-      this.space();
+    for (let isFirst = true; this.next() !== CLOSE.object; isFirst = false) {
+      if (!isFirst) this.expect(COMMA);
+      if (this.next() !== QUOTE) this.fail('a key was expected');
       const from = this.at;
-      if (this.text[from] !== '"') this.fail('a key was expected');
       const key = this.string();
-      if (seen.has(key) || key === '__proto__') throw new Fault('intake.json_ambiguous', { key: key.slice(0, 64), at: from });
-      seen.add(key);
-      this.space();
-      this.expect(':');
+      if (Object.hasOwn(out, key) || key === '__proto__') throw new Fault('intake.json_ambiguous', { key: key.slice(0, 64), at: from });
+      this.expect(COLON);
       out[key] = this.value(depth + 1);
     }
     this.at++;
@@ -98,16 +102,16 @@ class Parser {
   private array(depth: number): Json {
     const out: Json[] = [];
     this.at++;
-    for (this.space(); this.text[this.at] !== ']'; this.space()) {
-      if (out.length > 0) this.expect(',');
+    while (this.next() !== CLOSE.array) {
+      if (out.length > 0) this.expect(COMMA);
       out.push(this.value(depth + 1));
     }
     this.at++;
     return out;
   }
 
-  private expect(char: string): void {
-    if (this.text[this.at] !== char) this.fail(`'${char}' was expected`);
+  private expect(char: number): void {
+    if (this.next() !== char) this.fail(`'${String.fromCharCode(char)}' was expected`);
     this.at++;
   }
 
@@ -116,7 +120,7 @@ class Parser {
     PLAIN.lastIndex = ++this.at;
     PLAIN.test(this.text);
     this.at = PLAIN.lastIndex;
-    if (this.text[this.at] === '"') return this.text.slice(from + 1, this.at++);
+    if (this.text.charCodeAt(this.at) === QUOTE) return this.text.slice(from + 1, this.at++);
     return this.escaped(from);
   }
 
@@ -135,11 +139,10 @@ class Parser {
   }
 
   private scalar(): Json {
-    for (const [word, value] of LITERALS) {
-      if (this.text.startsWith(word, this.at)) {
-        this.at += word.length;
-        return value;
-      }
+    const literal = LITERALS.get(this.text.charCodeAt(this.at));
+    if (literal !== undefined && this.text.startsWith(literal.word, this.at)) {
+      this.at += literal.word.length;
+      return literal.value;
     }
     NUMBER.lastIndex = this.at;
     const found = NUMBER.exec(this.text)?.[0];

@@ -25,11 +25,12 @@ function rename(value: Record<string, unknown>, names: Map<string, string>): Rec
   return out;
 }
 
-/** A closed object. Member names are camelCase here and snake_case on the wire. */
+/** A closed object. Member names are camelCase here and snake_case on the wire; where all are one word, the object is its own wire form. */
 export function record<S extends Fields>(fields: S): Shape<Flat<z.output<z.ZodObject<S>>>> {
   const toWire = new Map(Object.keys(fields).map((name) => [name, snake(name)]));
   const fromWire = new Map([...toWire].map(([camel, wire]) => [wire, camel]));
   const wire = z.strictObject(Object.fromEntries(Object.entries(fields).map(([name, field]) => [snake(name), field])));
+  if ([...toWire].every(([camel, name]) => camel === name)) return wire as never;
   const codec = z.codec(wire, z.unknown(), {
     decode: (value) => rename(value, fromWire),
     encode: (value) => rename(value as Record<string, unknown>, toWire) as never,

@@ -65,13 +65,22 @@ function recordWriter(members: readonly Member[]): Write {
   return (value: Readonly<Record<string, unknown>>, texts) => {
     const known = texts?.get(value);
     if (known !== undefined) return known;
-    for (const name in value) if (!names.has(name)) throw new TypeError(`${name} is no member of this record`);
     let out = '';
+    let written = 0;
     for (const { name, begin, write, optional } of parts) {
       const member = value[name];
-      if (member !== undefined) out += `${out === '' ? '{' : ','}${begin}${write(member, texts)}`;
-      else if (!optional) throw new TypeError(`${name} is missing`);
+      if (member !== undefined) {
+        out += (written++ === 0 ? '{' : ',') + begin + write(member, texts);
+      } else if (!optional) {
+        throw new TypeError(`${name} is missing`);
+      }
     }
-    return out === '' ? '{}' : `${out}}`;
+    if (Object.keys(value).length !== written) assertMembers(value, names);
+    return written === 0 ? '{}' : `${out}}`;
   };
+}
+
+/** A member that is there and undefined is written like one that is not. @throws TypeError */
+function assertMembers(value: object, names: ReadonlySet<string>): void {
+  for (const name in value) if (!names.has(name)) throw new TypeError(`${name} is no member of this record`);
 }

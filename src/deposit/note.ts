@@ -31,7 +31,7 @@ const isName = (name: string): boolean => name.length > 0 && name.length <= 256 
 /** A log's public key. */
 export interface NoteKey { readonly name: string; readonly keyId: Buffer; readonly key: KeyObject }
 /** Whoever signs checkpoints. `sign` gives the 64 bytes of Ed25519 over the note's text; it is deterministic, so a note may be made again. */
-export interface LogSigner { readonly origin: string; readonly vkey: string; sign(data: Uint8Array): Uint8Array }
+export interface LogSigner { readonly origin: string; readonly keyId: Buffer; readonly vkey: string; readonly sign: (data: Uint8Array) => Uint8Array }
 
 /** SHA-256(name || "\n" || type || public key)[:4]. */
 const keyIdOf = (name: string, typed: Uint8Array): Buffer => digest(name, '\n', typed).subarray(0, 4);
@@ -54,14 +54,13 @@ export function logSigner(origin: string, seed: Uint8Array): LogSigner {
   if (seed.length !== 32) return bad('an Ed25519 seed has 32 bytes');
   const key = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: 'der', type: 'pkcs8' });
   const typed = Buffer.concat([Uint8Array.of(ED25519), createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(SPKI.length)]);
-  return { origin, vkey: `${origin}+${keyIdOf(origin, typed).toString('hex')}+${toB64(typed)}`, sign: (data) => signBytes(null, data, key) };
+  const keyId = keyIdOf(origin, typed);
+  return { origin, keyId, vkey: `${origin}+${keyId.toString('hex')}+${toB64(typed)}`, sign: (data) => signBytes(null, data, key) };
 }
 
 /** A note with one signature. `text` ends with a newline. */
-export function signNote(text: string, signer: LogSigner): string {
-  const { name, keyId } = parseVkey(signer.vkey);
-  return `${text}\n— ${name} ${toB64(Buffer.concat([keyId, signer.sign(Buffer.from(text))]))}\n`;
-}
+export const signNote = (text: string, { origin, keyId, sign }: LogSigner): string =>
+  `${text}\n— ${origin} ${toB64(Buffer.concat([keyId, sign(Buffer.from(text))]))}\n`;
 
 interface Signature { readonly name: string; readonly keyId: Buffer; readonly bytes: Buffer }
 /** A note taken apart and not verified. */

@@ -93,7 +93,7 @@ export const evidenceHash = (value: Evidence, texts?: Texts): Sha256 => sha256(c
 export const bindingLeaf = <T>(shape: Shape<T>, value: T): Buffer => leafOfText(canonicalOf(shape, value));
 export const leafOfText = (text: string): Buffer => digest(`\0${text}`);
 /** What the TPM is asked to sign about a root: SHA-256("ari-bind-1" 0x00 kind 0x00 root), 32 bytes. */
-export const qualifyingData = (kind: AttestKind, root: Uint8Array): Buffer => digest('ari-bind-1\0', kind, '\0', root);
+export const qualifyingData = (kind: AttestKind, root: Uint8Array): Buffer => digest(`ari-bind-1\0${kind}\0`, root);
 /** {@link qualifyingData} of a lone platform binding. */
 export const platformQualifyingData = (kind: AttestKind, value: PlatformBinding): Buffer => qualifyingData(kind, bindingLeaf(platformBinding, value));
 
