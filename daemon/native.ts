@@ -22,6 +22,8 @@ export interface Native {
   peerCredentials(fd: number): Credentials;
   /** A descriptor of the process that connected (SO_PEERPIDFD, Linux 6.5); before that of the process that has its pid now, which is checked by start time only. */
   pidfd(fd: number, pid: number): number;
+  /** A descriptor of the process that has this pid now; null when none has. */
+  openProcess(pid: number): number | null;
   exited(pidfd: number): boolean;
   /** SO_PASSCRED: from now on each message carries its writer's credentials and messages of two writers are never joined. Inherited by accepted sockets. */
   passCredentials(fd: number): void;
@@ -35,7 +37,7 @@ export interface Native {
 const SOL_SOCKET = 1, SO_PASSCRED = 16, SO_PEERCRED = 17, SO_PEERPIDFD = 77;
 const SYS_PIDFD_OPEN = 434, POLLIN = 1, F_DUPFD_CLOEXEC = 1030;
 const SCM_CREDENTIALS = 2, MSG_DONTWAIT = 0x40, MSG_CMSG_CLOEXEC = 0x40000000;
-const EINTR = 4, EAGAIN = 11, ENOPROTOOPT = 92;
+const ESRCH = 3, EINTR = 4, EAGAIN = 11, ENOPROTOOPT = 92;
 
 /** Layout of the one receive buffer: struct msghdr, struct iovec, control, data. */
 const IOVEC = 56, CONTROL = 72, CONTROL_BYTES = 128, DATA = CONTROL + CONTROL_BYTES, DATA_BYTES = 65_536;
@@ -85,6 +87,12 @@ function load(): Native {
       const opened = Number(syscall(SYS_PIDFD_OPEN, pid, 0));
       if (opened < 0) throw failed('pidfd_open');
       return opened;
+    },
+    openProcess(pid) {
+      const opened = Number(syscall(SYS_PIDFD_OPEN, pid, 0));
+      if (opened >= 0) return opened;
+      if (koffi.errno() === ESRCH) return null;
+      throw failed('pidfd_open');
     },
     exited(pidfd) {
       const entry = Buffer.alloc(8);

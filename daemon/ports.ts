@@ -1,5 +1,6 @@
 /** The walls between the rooms of the daemon: who asks, for which agent, and what the door may call. */
 import type { AgentEvent, PaymentView, StatusView } from '../src/agentapi.js';
+import type { Sha256 } from '../src/base/bytes.js';
 import type { PaymentRequest } from '../src/objects/intent.js';
 import type { AgentManifest } from '../src/objects/manifest.js';
 import type { Verified } from '../src/objects/signed.js';
@@ -35,12 +36,18 @@ export interface Peer {
   close(): void;
 }
 
+/** What was measured of an agent before its first instruction. */
+export interface Measured { readonly exeSha256: Sha256; readonly treeSha256: Sha256 }
+
 /**
  * What the door calls. `pay` answers a view for every outcome that was decided, also a denial, and throws a fault for what could not be put
  * forward; the same key with the same request answers the same payment, with another request it throws intake.idempotency_conflict.
+ * `met` is told of every process that was found to be an agent, before it is answered; `launched` of one that waits to become it.
  * An agent sees only its own payments: null for those of others. `subscribe` answers the function that ends the subscription.
  */
 export interface AgentApi {
+  met(peer: Peer, agent: Agent): Promise<void>;
+  launched(peer: Peer, agent: Agent, measured: Measured): Promise<void>;
   pay(peer: Peer, agent: Agent, request: PaymentRequest, idempotencyKey: string): Promise<PaymentView>;
   payment(agent: Agent, paymentId: string): PaymentView | null;
   bundle(agent: Agent, paymentId: string): string | null;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../../daemon/config.js';
+import { notify } from '../../daemon/notify.js';
 import { untilStopped } from '../until.js';
 
 export const daemon = (ari: Command): void => {
@@ -12,7 +13,9 @@ export const daemon = (ari: Command): void => {
       const [{ startDaemon }, { pino }] = await Promise.all([import('../../daemon/main.js'), import('pino')]);
       const log = pino({ level: config.log.level }, pino.destination(2));
       const running = await startDaemon(config, log);
+      notify('READY=1');
       await untilStopped();
+      notify('STOPPING=1');
       await running.close();
     });
 };

@@ -9,7 +9,7 @@ import { SpokenStream } from './spoken.js';
 export const TIMES = { receiveMs: 10_000, idleMs: 60_000, finishMs: 5000 };
 
 /** Which agent a process is. @throws Fault peer.unknown */
-type Resolve = (peer: Peer) => Agent | Promise<Agent>;
+type Resolve = (peer: Peer) => Promise<Agent>;
 
 export class Caller {
   readonly peer: Peer;

@@ -63,14 +63,18 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
 }
 
 /** Identifies the process before a byte of it is read; null for one that cannot be, which is told why. */
-function greet(socket: Socket, callers: ReadonlyMap<unknown, Caller>, { agents, launches, log }: DoorOptions): Caller | null {
+function greet(socket: Socket, callers: ReadonlyMap<unknown, Caller>, { agents, launches, api, log }: DoorOptions): Caller | null {
   let peer: Peer | null = null;
   try {
     peer = identify(socket);
     const { uid } = peer;
     const open = [...callers.values()].filter((caller) => caller.peer.uid === uid).length;
     if (open >= CONNECTIONS_OF_USER) throw fault('intake.connections', { uid, max: CONNECTIONS_OF_USER });
-    return new Caller(socket, peer, (one) => launches.of(one)?.agent ?? resolveAgent(one, agents));
+    return new Caller(socket, peer, async (one) => {
+      const agent = launches.of(one)?.agent ?? await resolveAgent(one, agents);
+      await api.met(one, agent);
+      return agent;
+    });
   } catch (error) {
     peer?.close();
     tell(log, error, peer?.pid ?? 0);

@@ -75,13 +75,13 @@ async function events({ agent, response }: Visit, { api }: Offer): Promise<null>
 }
 
 /** A waiting process will be an agent: see {@link Launches}. */
-async function launch({ request, peer, arrived }: Visit, { agents, launches, callerOf, bodyBytes }: Offer): Promise<Answer> {
+async function launch({ request, peer, arrived }: Visit, { api, agents, launches, callerOf, bodyBytes }: Offer): Promise<Answer> {
   if (!isOperator(peer)) throw fault('peer.unknown', { pid: peer.pid, uid: peer.uid });
   const asked = parse(launchRequest, await readBody(request, bodyBytes), 'launch');
   arrived();
   const [agent, caller] = [agents.find(({ id }) => id === asked.agentId), callerOf(asked.pid)];
   if (agent === undefined || caller === undefined) throw fault('intake.not_found', { what: agent ? 'connection of this process' : 'agent of this name' });
-  await launches.begin(agent, caller.peer, asked);
+  await api.launched(caller.peer, agent, await launches.begin(agent, caller.peer, asked));
   caller.launched(agent);
   return json({ agent_id: agent.id });
 }

@@ -12,8 +12,9 @@
 import { executables } from '../../attest/manifest.js';
 import type { Snapshot } from '../../attest/measure.js';
 import type { LaunchRequest } from '../../src/agentapi.js';
+import type { Sha256 } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
-import type { Agent, Peer } from '../ports.js';
+import type { Agent, Measured, Peer } from '../ports.js';
 import { fileHashes } from '../sense/hash.js';
 import { senseTree } from '../sense/sense.js';
 
@@ -28,15 +29,16 @@ export class Launches {
    * Measures the agent that a waiting starter will become. After it the starter may exec, once.
    * @throws Fault agent.version_not_authorised, agent.exe_unknown: it is not what its manifest says, and is not started
    */
-  async begin(agent: Agent, starter: Peer, { options, envNames }: LaunchRequest): Promise<void> {
+  async begin(agent: Agent, starter: Peer, { options, envNames }: LaunchRequest): Promise<Measured> {
     if (agent.uid !== null && agent.uid !== starter.uid) throw fault('peer.unknown', { pid: starter.pid, uid: starter.uid });
-    const { drift } = await senseTree(starter, agent);
+    const { drift, sha256: treeSha256 } = await senseTree(starter, agent);
     if (drift.length > 0) throw fault('agent.version_not_authorised', { what: drift.slice(0, 3).map(({ path, kind }) => `${path} (${kind})`).join(', ') });
-    await assertExecutable(agent, starter);
+    const exeSha256 = await measureExecutable(agent, starter);
     this.end(starter.pid);
     const peer = starter.again();
     for (const one of [starter, peer]) one.expectExec();
     this.byPid.set(peer.pid, { agent, given: { options, envNames }, peer, exit: peer.onExit(() => this.end(peer.pid)) });
+    return { exeSha256, treeSha256 };
   }
 
   /** The launch that made this process what it is; null for one that was not launched, or is no longer the program that was. */
@@ -64,10 +66,11 @@ export class Launches {
 }
 
 /** The interpreter that the launcher will take is one of the manifest. What then runs is measured at each payment, through its open inode. */
-async function assertExecutable({ manifest: { value }, root }: Agent, { proc }: Peer): Promise<void> {
+async function measureExecutable({ manifest: { value }, root }: Agent, { proc }: Peer): Promise<Sha256> {
   const path = executableOf(value, root);
   const { sha256 } = await fileHashes.hash(`${proc}/root${path}`);
   if (!executables(value).has(sha256)) throw fault('agent.exe_unknown', { path });
+  return sha256;
 }
 
 /** Path of the program that runs an agent: its entry, or its first interpreter. */

@@ -5,7 +5,7 @@
  * A process that changed its user is not dumpable (prctl(2)): no process of that user can trace it or write its memory before the exec, and the exec
  * is of the file that was hashed, whatever its name leads to now.
  */
-import { readSync, writeSync } from 'node:fs';
+import { readSync, statSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { SOCKET_FD } from '../../src/agentapi.js';
@@ -28,15 +28,17 @@ function readLine(): string {
 }
 const say = (line: string): void => void writeSync(CONTROL, `${line}\n`);
 
-function takeUser({ uid, gid }: NonNullable<Order['user']>): void {
-  process.setgroups?.([gid]);
+/** With the group of the socket: whom the operator has launched may open it. Never with root's group. */
+function takeUser({ uid, gid }: NonNullable<Order['user']>, socket: string): void {
+  const { gid: door } = statSync(socket);
+  process.setgroups?.(door === 0 ? [gid] : [gid, door]);
   process.setgid?.(gid);
   process.setuid?.(uid);
 }
 
 async function start({ socket, argv, env, user }: Order): Promise<never> {
   const { libc, koffi } = openLibc();
-  if (user !== null) takeUser(user);
+  if (user !== null) takeUser(user, socket);
   const prctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -14,9 +14,11 @@ import { Lives } from '../../../daemon/lives.js';
 import type { Agent } from '../../../daemon/ports.js';
 import { compareWithManifest } from '../../../attest/manifest.js';
 import { weighs } from '../../../attest/verify/status.js';
+import { fault } from '../../../src/base/fault.js';
 import type { AgentClaims } from '../../../src/objects/claims.js';
 import { agentIn, NODE, Program, removeDir, tempDir, writeTree } from '../support/agents.js';
 import { recordingApi, silentLog } from '../support/api.js';
+import { MemoryLog } from '../support/log.js';
 
 const STARTER = join(import.meta.dirname, '../../../dist/daemon/launch/starter.js');
 const root = process.getuid?.() === 0;
@@ -44,7 +46,7 @@ describe.skipIf(!existsSync(STARTER))('a launched agent', () => {
   let lives: Lives;
   let recording: ReturnType<typeof recordingApi>;
   let client: AriClient;
-  let logged: [string, unknown][];
+  let log: MemoryLog;
   let claims: AgentClaims[];
 
   beforeAll(async () => {
@@ -55,11 +57,12 @@ describe.skipIf(!existsSync(STARTER))('a launched agent', () => {
     agent = { ...await agentIn(join(dir, 'agent'), 'agent.js', 'node'), uid: null };
   });
   beforeEach(async () => {
-    [logged, claims] = [[], []];
+    [log, claims] = [new MemoryLog(), []];
     launches = new Launches();
-    lives = new Lives({ append: async (kind, data) => { logged.push([kind, data]); }, log: () => ({ epoch: '', from: 0, entries: [] }) }, launches, silentLog);
+    lives = new Lives(log, launches, silentLog);
     recording = recordingApi(async (peer) => { claims.push(await lives.measure(peer, agent)); });
-    door = await openDoor({ socket, agents: [agent], launches, api: recording.api, limits: { bodyBytes: 4096, paymentsPerMinute: 30 }, log: silentLog });
+    const api = { ...recording.api, met: (...who: Parameters<Lives['met']>) => lives.met(...who), launched: (...what: Parameters<Lives['launched']>) => lives.launched(...what) };
+    door = await openDoor({ socket, agents: [agent], launches, api, limits: { bodyBytes: 4096, paymentsPerMinute: 30 }, log: silentLog });
     chmodSync(socket, 0o666);
     client = new AriClient({ socket });
   });
@@ -110,8 +113,25 @@ describe.skipIf(!existsSync(STARTER))('a launched agent', () => {
     await given();
     child.kill('SIGTERM');
     expect(await exitOf(child, constants.signals)).toBe(143);
-    await expect.poll(() => logged.map(([kind]) => kind)).toEqual(['agent_start', 'agent_start', 'agent_exit']);
-    expect(logged[0]?.[1]).toMatchObject({ agent_id: agent.id, mode: 'launch' });
+    await expect.poll(() => log.kinds).toEqual(['agent_start', 'agent_exit']);
+    expect(log.records[0]?.data).toMatchObject({ agent_id: agent.id, mode: 'launch' });
+  });
+
+  it('is in the log before its first instruction, with what was measured: a first payment adds nothing', async () => {
+    const announce = async (request: Parameters<LaunchOptions['announce']>[0]): Promise<void> => {
+      await client.launch(request);
+      expect(readFileSync(out(), 'utf8')).toBe('');
+      expect(log.records).toMatchObject([{ kind: 'agent_start', data: { agent_id: agent.id, mode: 'launch', manifest_sha256: agent.manifest.sha256 } }]);
+    };
+    await exitOf(await start('0', { announce }), constants.signals);
+    expect(claims.length).toBe(2);
+    await expect.poll(() => log.kinds).toEqual(['agent_start', 'agent_exit']);
+  });
+
+  it('is not started when its start cannot be recorded for another reason than that the log is away', async () => {
+    log.trouble = fault('register.value');
+    await expect(start('0')).rejects.toMatchObject({ code: 'register.value' });
+    expect(readFileSync(out(), 'utf8')).toBe('');
   });
 
   it('is not started when a file is not as in its manifest', async () => {

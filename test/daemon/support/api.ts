@@ -23,6 +23,8 @@ export function recordingApi(during: (peer: Peer) => Promise<void> = () => Promi
   const events = new EventEmitter();
   const record = { asked: [] as Asked[], begun: 0, failures: [] as unknown[], emit: (event: AgentEvent) => events.emit('event', event), listeners: () => events.listenerCount('event') };
   const api: AgentApi = {
+    met: () => Promise.resolve(),
+    launched: () => Promise.resolve(),
     async pay(peer, agent, request, key) {
       record.begun++;
       await during(peer).catch((error: unknown) => {
