@@ -8,7 +8,7 @@ import { type Finding, finding } from '../../src/base/fault.js';
 import type { Policy } from '../../src/objects/decision.js';
 import type { MeasuredBy, TrustVector } from '../../src/objects/ear.js';
 import type { PlatformEvidence } from '../../src/objects/evidence.js';
-import { type BootLog, type BootState, type Pcrs, contradictions, judge, parseBootLog, readBoot, ukiDifference } from '../boot/index.js';
+import { type BootLog, type BootState, type Pcrs, contradictions, differences, parseBootLog, readBoot } from '../boot/index.js';
 import type { ImaStanding } from '../ima/index.js';
 import { type Files, judgeFiles } from './files.js';
 import { untilRefused } from './refusal.js';
@@ -55,7 +55,7 @@ interface Booted { readonly broken: Finding[]; readonly differing: readonly Find
 
 /** `broken`: evidence that does not hold. `differing`: evidence that holds and is not as the reference says. */
 function judgeBoot(boot: PlatformEvidence['boot'], bank: PlatformEvidence['quote']['bank'], pcrs: Pcrs, policy: Policy): Booted {
-  const differing = (log: BootLog | null): readonly Finding[] => differences(log, bank, pcrs, policy);
+  const differing = (log: BootLog | null): readonly Finding[] => differences({ log, bank, quoted: pcrs }, policy);
   if (boot === null) return { broken: [], differing: differing(null), secureBoot: null, sound: false };
   const read = untilRefused(() => parseBootLog(fromB64u(boot.data) ?? Buffer.alloc(0)));
   if (!read.ok) return { broken: [read.refusal], differing: differing(null), secureBoot: null, sound: false };
@@ -64,12 +64,6 @@ function judgeBoot(boot: PlatformEvidence['boot'], bank: PlatformEvidence['quote
   const broken = brokenBoot(state, policy);
   const replayed = new Set(state.pcrs.filter(({ standing }) => standing === 'replayed').map(({ pcr }) => pcr));
   return { broken, differing: differing(read.value), secureBoot, sound: broken.length === 0 && secureBoot === true && FIRMWARE_PCRS.every((pcr) => replayed.has(pcr)) };
-}
-
-/** Of the reference values and of the unified kernel images that policy names: whatever the stage, none is tier T3. */
-function differences(log: BootLog | null, bank: PlatformEvidence['quote']['bank'], quoted: Pcrs, { bootReference, uki }: Policy): Finding[] {
-  const other = uki === undefined ? null : ukiDifference({ log, bank, quoted }, uki, bootReference);
-  return [...(bootReference === undefined ? [] : judge(log, bank, quoted, bootReference, 'enforce').wouldFail), ...(other === null ? [] : [finding('boot.uki', { what: other })])];
 }
 
 function brokenBoot(state: BootState, { requireBootLog }: Policy): Finding[] {

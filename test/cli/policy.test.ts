@@ -6,12 +6,14 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toB64u } from '../../src/base/bytes.js';
 import { stringify } from '../../src/base/shape.js';
+import type { Policy } from '../../src/objects/decision.js';
 import { trustFile } from '../../src/objects/trust.js';
 import { ARI } from '../../cli/demo/processes.js';
 import { verifierToml } from '../../cli/commands/verifier.js';
 import { initVerifier } from '../../verifier/init.js';
 import { loadConfig } from '../../verifier/config.js';
 import { GOOD_BOOT, type MadeEvent, agileLog, hashOf } from '../attest/support/logs.js';
+import { PARTS, type Parts, peImage, ukiBoot } from '../attest/support/uki.js';
 import { buildBundle } from '../support/bundle.js';
 import { TestDevice } from '../support/device.js';
 import { KEYS_FILE } from '../support/parties.js';
@@ -27,10 +29,11 @@ const ari = (...args: string[]): { status: number | null; answer: Record<string,
 };
 
 /** A bundle of a machine that booted so. */
-async function machine(name: string, events: readonly MadeEvent[]): Promise<string> {
+async function machine(name: string, events: readonly MadeEvent[], pcrs?: number[]): Promise<string> {
   const device = await TestDevice.start({ measures: events.map(({ pcr, data = Buffer.alloc(0), measured = data }) => ({ pcr, digest: hashOf('sha256', measured) })) });
   try {
-    const { text } = await buildBundle(device, { logs: { boot: { format: 'tcg2-binary', data: toB64u(agileLog(events)) } } });
+    const quoted = pcrs === undefined ? {} : { pcrs, policy: (value: Policy) => ({ ...value, pcrs }) };
+    const { text } = await buildBundle(device, { ...quoted, logs: { boot: { format: 'tcg2-binary', data: toB64u(agileLog(events)) } } });
     writeFileSync(join(dir, name), text);
     return join(dir, name);
   } finally {
@@ -75,5 +78,65 @@ describe('ari policy', () => {
   it('learns nothing from a bundle that does not verify', () => {
     writeFileSync(join(dir, 'strangers.json'), stringify(trustFile, { keys: [], ariLogs: [] }));
     expect(ari('policy', 'learn', good, '-c', config, '--keys', join(dir, 'strangers.json'))).toMatchObject({ status: 1, answer: { error: { code: 'bundle.edge' } } });
+  });
+});
+
+describe('ari policy with a unified kernel image', () => {
+  const QUOTED = [0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13];
+  const image = join(dir, 'good.efi');
+  const looser: Parts = { ...PARTS, '.cmdline': 'root=/dev/vda2' };
+  let unified: string;
+  let later: string;
+  beforeAll(async () => {
+    writeFileSync(image, peImage(PARTS).file);
+    writeFileSync(join(dir, 'loose.efi'), peImage(looser).file);
+    unified = await machine('unified.ari.json', ukiBoot(), QUOTED);
+    later = await machine('later.ari.json', ukiBoot(looser), QUOTED);
+  }, 60_000);
+
+  it('learns it from its file and a machine that booted it, and the PCRs that a quote must then cover', () => {
+    const { status, answer } = ari('policy', 'learn', unified, '--uki', image, '-c', config, '--keys', keys);
+    expect({ status, policy: answer['policy'] }).toMatchObject({ status: 0, policy: { stage: 'shadow', pcrs: QUOTED, uki: { sidecar: 'root', images: [{ command_line: PARTS['.cmdline'] }] } } });
+    const { boot_reference: reference } = answer['policy'] as { boot_reference: { pcrs: { pcr: number }[] } };
+    expect(reference.pcrs.map(({ pcr }) => pcr)).not.toContain(11);
+    expect(ari('policy', 'diff', unified, '-c', config, '--keys', keys)).toMatchObject({ status: 0, answer: { ok: true } });
+  });
+
+  it('names the image on a machine that booted another, and one that booted none', () => {
+    const { answer } = ari('policy', 'diff', later, '-c', config, '--keys', keys);
+    expect(answer['findings']).toContainEqual({ code: 'boot.uki', message: expect.stringMatching(/PCR 4 shows that an image was started which is not of the policy: [0-9a-f]{64}/) as string });
+    expect(ari('policy', 'diff', good, '-c', config, '--keys', keys).answer['findings']).toContainEqual({ code: 'boot.uki', message: expect.stringContaining('was not quoted') as string });
+  });
+
+  it('refuses an image that ties no sidecar, one that was not booted, and a file that is none', () => {
+    const refused = (bundle: string, file: string, ...more: string[]) => ari('policy', 'learn', bundle, '--uki', file, ...more, '-c', config, '--keys', keys);
+    for (const [attempt, what] of [
+      [refused(later, join(dir, 'loose.efi')), 'does not hold one roothash='], [refused(later, image), 'PCR 4 does not say that this file was started'],
+      [refused(unified, image, '--sidecar', 'initrd'), 'hands over to another root'], [refused(unified, config), 'the file is no PE image'],
+    ] as const) expect(attempt).toMatchObject({ status: 2, answer: { error: { code: 'usage.wrong', detail: expect.stringContaining(what) as string } } });
+  });
+});
+
+describe('ari policy environment', () => {
+  const environment = (table: string, ...rest: string[]): ReturnType<typeof ari> => ari('policy', 'environment', table, '-c', config, ...rest);
+
+  it('writes a shipped table or that of a file into the next version', () => {
+    expect(environment('strict').answer['policy']).toMatchObject({ environment: { ptrace_scope: { min: 2, otherwise: 'contraindicated' } } });
+    const file = join(dir, 'environment.json');
+    writeFileSync(file, '{"seccomp":{"otherwise":"warning"},"unit":{"allowed":["florist.service"],"otherwise":"contraindicated"}}');
+    expect(environment(file).answer['policy']).toMatchObject({ environment: { seccomp: { otherwise: 'warning' }, unit: { allowed: ['florist.service'] } } });
+    expect(environment('none').answer['policy']).toMatchObject({ environment: {} });
+  });
+
+  it.each([['{"seccomp":{}}'], ['{"secomp":{"otherwise":"warning"}}'], ['{"capabilities":{"allowed":["CAP_EVERYTHING"],"otherwise":"note"}}'], ['{"ptrace_scope":{"min":0,"otherwise":"note"}}']])('refuses %s', (text) => {
+    const file = join(dir, 'wrong.json');
+    writeFileSync(file, text);
+    expect(environment(file)).toMatchObject({ status: 1, answer: { error: { code: 'intake.malformed' } } });
+  });
+
+  it('tells what would not hold for the agent of a payment, and changes nothing', () => {
+    expect(environment('production', '--bundle', good, '--keys', keys)).toMatchObject({ status: 1, answer: { ok: false, breaches: [{ code: 'agent.unfiltered', weight: 'note' }] } });
+    expect(environment('none', '--bundle', good, '--keys', keys)).toMatchObject({ status: 0, answer: { ok: true, breaches: [] } });
+    expect(environment('strict', '--bundle', good)).toMatchObject({ status: 2, answer: { error: { code: 'usage.wrong' } } });
   });
 });

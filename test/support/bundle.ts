@@ -26,7 +26,7 @@ import { bindingFor, paymentEvidenceOf, paymentQualifyingData } from '../../atte
 import type { PaymentResult } from '../../attest/types.js';
 import { appraisePayment, earOf } from '../../attest/verify/index.js';
 import { AGENT_KEY, ISSUER, LOG, NOW, NOW_MS, OWNERS, PARTIES, PAYMENT, type Party, USER, type Unsigned, carrierOf, claimsOf, closedOf, hash, intentOf, mandateOf, manifestOf, openOf, policyOf, recordOf, recordsOf, salt, stateOf, ulid } from './parties.js';
-import type { TestDevice } from './device.js';
+import { PCRS, type TestDevice } from './device.js';
 
 /** Changes values before they are signed, hashed or bound; what is made of them later follows. `bundle` changes the finished file. */
 export interface Changes {
@@ -51,6 +51,8 @@ export interface Changes {
   receipt?(value: Receipt): Receipt;
   resultLeaf?(value: DepositLeaf): DepositLeaf;
   bundle?(value: Bundle): Bundle;
+  /** What the device quotes, where it is not {@link PCRS}. */
+  pcrs?: readonly number[];
   /** What firmware and kernel logged, as the device sends it with the quote. */
   logs?: Partial<Pick<PlatformEvidence, 'boot' | 'ima'>>;
   /** Another signer in the place of a party. */
@@ -98,7 +100,7 @@ type Authorised = ReturnType<typeof authorise>;
 
 async function prove(making: Making, device: TestDevice, { manifest, paymentSha256, mandateSha256, closedSha256 }: Authorised) {
   const agent = making.change('claims', claimsOf(manifest.value, manifest.sha256));
-  const platform = await device.platform({ nonce: hash('platform nonce'), aud: ISSUER, ...(making.changes.logs === undefined ? {} : { logs: making.changes.logs }) });
+  const platform = await device.platform({ nonce: hash('platform nonce'), aud: ISSUER, pcrs: making.changes.pcrs ?? PCRS, logs: making.changes.logs ?? {} });
   const binding = making.change('binding', bindingFor({
     nonce: hash('nonce'), aud: ISSUER, paymentSha256, mandateSha256, closedSha256, platformSha256: platformHash(platform), jkt: thumbprint(AGENT_KEY.jwk), agent, log: device.position, seq: 1, ctr: null,
   }));
