@@ -55,16 +55,21 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
     enrolCode: () => { try { return readFileSync(codeFile, 'utf8').trim(); } catch { return null; } },
     usedEnrolCode: () => rmSync(codeFile, { force: true }),
     onMessage: (message) => { hear(message, ports).catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); },
-    onReady: () => { for (const payment of book.all()) if (isOpen(payment.state) && payment.state !== 'received') void resume(payment, ports); },
+    onReady: () => {
+      settle();
+      for (const payment of book.all()) if (isOpen(payment.state) && payment.state !== 'received') void resume(payment, ports);
+    },
   });
   const ports: Ports = {
     book, wallet, session, prover, nowMs: Date.now, random: randomBytes,
     openDecision: (token) => open(DECISION, token, trust.keys),
     measure: (peer, agent) => lives.measure(peer, agent),
   };
+  const settle = (): void => { lives.settle().catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); };
+  settle();
   const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents }, keys);
   const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
-  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, status), log });
+  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, lives, status), log });
   const running = session.run();
   const recovering = keepRecovering(prover, session, log);
   log.info({ tier: prover.tier, reason: prover.reason, socket: config.agents.socket }, 'the sidecar is ready');
@@ -125,9 +130,11 @@ async function hear(message: VerifierMessage, on: Ports): Promise<void> {
   }
 }
 
-function apiOf(ports: Ports, status: () => StatusView): AgentApi {
+function apiOf(ports: Ports, lives: Lives, status: () => StatusView): AgentApi {
   const own = (agent: Agent, paymentId: string) => { const p = ports.book.get(paymentId); return p?.agentId === agent.id ? p : null; };
   return {
+    met: (peer, agent) => lives.met(peer, agent),
+    launched: (peer, agent, measured) => lives.launched(peer, agent, measured),
     pay: async (peer, agent, request, idempotencyKey) => viewOf(await pay({ peer, agent, request, idempotencyKey }, ports)),
     payment: (agent, paymentId) => { const p = own(agent, paymentId); return p && viewOf(p); },
     bundle: (agent, paymentId) => { const p = own(agent, paymentId); return p && bundleOf(p); },
