@@ -22,6 +22,7 @@ export const CAPABILITIES = [
   { name: 'CAP_DAC_READ_SEARCH', bit: 2, without: 'agents of other users are refused, for parts of their /proc are readable to their user alone; boot log and IMA list are not sent, so the tier is T2' },
   { name: 'CAP_SYS_PTRACE', bit: 19, without: 'agents of other users are refused, for nobody else may look into a process' },
   { name: 'CAP_LEASE', bit: 28, without: "nobody can say whether another user's file is open for writing: each file of such an agent is looked at for every payment, instead of none: cost grows with their number" },
+  { name: 'CAP_CHECKPOINT_RESTORE', bit: 40, without: 'code that a process maps is found by its path only: on an overlay file system, as of a container, no path leads to it, and an agent there is denied (agent.foreign_mapping)' },
 ] as const satisfies readonly Capability[];
 
 /** Names in the form of systemd and setpriv lists. */

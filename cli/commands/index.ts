@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   verify: async () => (await import('./verify.js')).verify,
   audit: async () => (await import('./audit.js')).auditLogs,
   inspect: async () => (await import('./inspect.js')).inspect,
+  service: async () => (await import('./service.js')).service,
 };
 
 /** The command of this name; all of them when it is the name of none, for the help and for what is said of a wrong one. */

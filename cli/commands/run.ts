@@ -1,23 +1,21 @@
 import { constants } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { AriClient } from '../../client/index.js';
 import { loadAgents } from '../../daemon/agents.js';
-import { loadConfig } from '../../daemon/config.js';
+import { type DaemonConfig, loadConfig } from '../../daemon/config.js';
 import { exitOf, launch } from '../../daemon/launch/launch.js';
 import { planOf } from '../../daemon/launch/plan.js';
+import type { Agent } from '../../daemon/ports.js';
 import { loadTrust } from '../../daemon/trust.js';
 import { fault } from '../../src/base/fault.js';
 import { list } from './options.js';
+import { runInUnit } from './run-unit.js';
 
 interface RunOptions { config: string; env: string[]; user?: string; restart?: boolean; unit?: boolean }
 
 const PAUSE_MS = { first: 1_000, most: 30_000 };
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
-const ARI = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../dist/cli/ari.js' : '../ari.js', import.meta.url));
 
 /** `UID:GID`, or a uid that is its gid too. */
 function userOf(text: string): { uid: number; gid: number } {
@@ -26,11 +24,17 @@ function userOf(text: string): { uid: number; gid: number } {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
+/** @throws Fault usage.wrong when the operator allowed no such agent */
+function findAgent(agentId: string, { agents, verifier }: DaemonConfig, file: string): Agent {
+  const agent = loadAgents(agents.allow, loadTrust(verifier.keysFile).keys).find(({ id }) => id === agentId);
+  if (agent === undefined) throw fault('usage.wrong', { what: `there is no agent ${agentId} in [agents] allow of ${file}` });
+  return agent;
+}
+
 /** Runs the agent once, from measured files to its exit. What this process is told by signals, it is told. */
 async function runOnce(agentId: string, args: string[], options: RunOptions): Promise<{ status: number; told: boolean }> {
   const config = loadConfig(options.config);
-  const agent = loadAgents(config.agents.allow, loadTrust(config.verifier.keysFile).keys).find(({ id }) => id === agentId);
-  if (agent === undefined) throw fault('usage.wrong', { what: `there is no agent ${agentId} in [agents] allow of ${options.config}` });
+  const agent = findAgent(agentId, config, options.config);
   const user = options.user === undefined ? (agent.uid === null || agent.uid === process.geteuid?.() ? null : { uid: agent.uid, gid: agent.uid }) : userOf(options.user);
   const client = new AriClient({ socket: config.agents.socket });
   try {
@@ -51,13 +55,11 @@ async function runOnce(agentId: string, args: string[], options: RunOptions): Pr
   }
 }
 
-/** A transient systemd unit around the same command: its own cgroup, whose name is claimed. @throws Fault usage.wrong without systemd */
-async function inUnit(agentId: string, args: string[], { config, env, user, restart }: RunOptions): Promise<number> {
-  const again = ['run', '-c', config, ...env.flatMap((one) => ['--env', one]), ...(user === undefined ? [] : ['--user', user]), ...(restart ? ['--restart'] : []), '--', agentId, ...args];
-  const unit = `ari-agent-${agentId.replace(/[^A-Za-z0-9.-]/g, '-')}.service`;
-  const child = spawn('systemd-run', ['--quiet', '--collect', '--pipe', '--wait', `--unit=${unit}`, process.execPath, ARI, ...again], { stdio: 'inherit' });
-  const [status] = await Promise.race([once(child, 'exit'), once(child, 'error').then(() => { throw fault('usage.wrong', { what: 'systemd-run cannot be started; run it without --unit' }); })]) as [number | null];
-  return status ?? 1;
+/** What would not start here is not started there: a wrong agent or variable is said before there is a unit. */
+async function inUnit(agentId: string, args: string[], options: RunOptions): Promise<number> {
+  const { config: file, env, user, restart = false } = options;
+  planOf(findAgent(agentId, loadConfig(file), file), args, env, process.env);
+  return runInUnit({ agentId, args, config: file, user, restart, env, signals: FORWARDED });
 }
 
 async function untilItStays(agentId: string, args: string[], options: RunOptions): Promise<number> {
@@ -78,7 +80,7 @@ export const run = (ari: Command): void => {
     .option('--env <NAME[=VALUE]>', 'a variable for the agent (repeatable); others than PATH, HOME, locale and the like are not handed on', list, [])
     .option('--user <UID[:GID]>', 'run it as this user (default: the uid of its configuration)')
     .option('--restart', 'start it again, measured anew, whenever it ends by itself')
-    .option('--unit', 'in a transient systemd unit of its own')
+    .option('--unit', 'in a transient systemd unit of its own, whose name is claimed; whoever may ask systemd sees the values of --env')
     .passThroughOptions()
     .action(async (agentId: string, args: string[], options: RunOptions) => {
       process.exitCode = await (options.unit ? inUnit : untilItStays)(agentId, args, options);
