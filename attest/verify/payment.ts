@@ -20,7 +20,7 @@ import { type EvidenceHashes, hashesOf } from './hashes.js';
 import { appraisePlatform, assertFirmware, platformClaims, policyFindings, tierOf } from './platform.js';
 import { assertLogIndex, assertRegister } from './nv.js';
 import { type Judged, Refusal, untilRefused } from './refusal.js';
-import { BROKEN_VECTOR, type NoteValues, inOrder, submodule, weighs, worst } from './status.js';
+import { BROKEN_VECTOR, type NoteValues, inOrder, submodule, weighing, worst } from './status.js';
 
 /** What was proven of a payment. */
 interface Proven { readonly clockInfo: ClockInfo; readonly log: Extended; readonly platform: PlatformAppraisal }
@@ -130,9 +130,9 @@ function affirmed(input: PaymentInput, { clockInfo, log, platform: kept }: Prove
   };
 }
 
-function summary(platform: Submodule, sidecar: Submodule, agent: Submodule, notes?: NoteValues): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {
+function summary(platform: Submodule, sidecar: Submodule, agent: Submodule, notes: NoteValues = new Map()): Pick<PaymentResult, 'code' | 'status' | 'platform' | 'sidecar' | 'agent' | 'findings'> {
   const findings = inOrder([platform, sidecar, agent].flatMap((part) => part.findings));
-  return { code: findings.find((one) => weighs(one, notes))?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
+  return { code: findings.find(weighing(notes))?.code ?? null, status: worst([platform.status, sidecar.status, agent.status]), platform, sidecar, agent, findings };
 }
 
 function refused({ device }: PaymentInput, { refusal }: Judged<unknown> & { ok: false }, { evidenceSha256 }: EvidenceHashes): PaymentResult {

@@ -70,8 +70,10 @@ const BROKEN_VALUE = 99;
 const BROKEN = mark('platform', 'instance-identity', BROKEN_VALUE);
 const markOf = (code: Code): Mark => MARKS[code] ?? BROKEN;
 const valueOf = (code: Code, notes: NoteValues): number | null => markOf(code).value ?? notes.get(code) ?? null;
+/** Whether a finding weighs where notes do as the policy says. */
+export const weighing = (notes: NoteValues) => ({ code }: Finding): boolean => valueOf(code, notes) !== null;
 /** False for notes. */
-export const weighs = ({ code }: Finding, notes: NoteValues = AS_NOTES): boolean => valueOf(code, notes) !== null;
+export const weighs = weighing(AS_NOTES);
 
 export function statusOf(value: number): EarStatus {
   if (value >= -1 && value <= 1) return 'none';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CODES, type Code } from '../../src/codes.js';
 import type { Finding } from '../../src/base/fault.js';
-import { inOrder, statusOf, submodule, weighs, worst } from '../../attest/verify/status.js';
+import { inOrder, statusOf, submodule, weighing, weighs, worst } from '../../attest/verify/status.js';
 
 const codes = Object.entries(CODES).filter(([, { kind }]) => kind === 'finding').map(([code]) => code as Code);
 const findingOf = (code: Code): Finding => ({ code, message: CODES[code].sentence });
@@ -34,7 +34,7 @@ describe('the status of a submodule', () => {
   it('follows from a note as the policy values it', () => {
     for (const code of SURROUNDINGS) {
       for (const [value, status] of [[36, 'warning'], [96, 'contraindicated']] as const) {
-        expect(weighs(findingOf(code), new Map([[code, value]]))).toBe(true);
+        expect(weighing(new Map([[code, value]]))(findingOf(code))).toBe(true);
         expect(submodule('agent', { configuration: 2 }, [findingOf(code)], new Map([[code, value]]))).toMatchObject({ status, vector: { configuration: value } });
       }
       expect(submodule('agent', { configuration: 2 }, [findingOf(code)])).toMatchObject({ status: 'affirming' });
