@@ -94,7 +94,7 @@ interface Judged extends EdgeResult { readonly checked: boolean }
 /** @param excused null when the payment was permitted, or the decision cannot be read: then everything must hold */
 function judge(edge: Edge, facts: Facts, excused: ReadonlySet<Code> | null): Judged {
   const { subject, check } = TABLE[edge];
-  if (facts.bundle[subject] === null && (excused !== null || MAY_LACK.has(subject))) return { edge, ok: true, checked: true, what: `not applicable: there is no ${snake(subject)}` };
+  if ((facts.bundle[subject] ?? null) === null && (excused !== null || MAY_LACK.has(subject))) return { edge, ok: true, checked: true, what: `not applicable: there is no ${snake(subject)}` };
   try {
     check(facts);
     return { edge, ok: true, checked: true, what: null };

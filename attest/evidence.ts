@@ -31,11 +31,14 @@ export const platformBindingFor = (nonce: Sha256, aud: string, log: { epoch: Sha
 /** qualifyingData of the one signature over a batch of payments: of the register's certification, or of the quote that stands for it at tier T1. */
 export const paymentQualifyingData = (root: Uint8Array): Buffer => qualifyingData('payment', root);
 
+/** qualifyingData of the counter's certification beside it, for a payment made offline. */
+export const counterQualifyingData = (root: Uint8Array): Buffer => qualifyingData('counter', root);
+
 /** How many records the log has after a delta. */
 export const logEnd = (delta: LogDelta): number => delta.from + delta.entries.length;
 
 /** One payment's part of the evidence. `carrier` says which TPM command made the attestation. */
-export function paymentEvidenceOf(parts: { binding: Binding; batch: Batch; log: LogDelta; agent: AgentClaims; carrier: 'register' | 'quote'; attestation: Attestation }): PaymentEvidence {
+export function paymentEvidenceOf(parts: { binding: Binding; batch: Batch; log: LogDelta; agent: AgentClaims; carrier: 'register' | 'quote'; attestation: Attestation; counter?: Attestation }): PaymentEvidence {
   const { carrier, attestation, ...rest } = parts;
   return { ...rest, register: carrier === 'register' ? attestation : null, quote: carrier === 'quote' ? attestation : null };
 }

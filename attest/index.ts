@@ -7,6 +7,7 @@ export type {
 } from './types.js';
 export { appraisePayment, appraisePlatform, earOf, EAR_LIFE_S, type EarInput, decodePlatformAppraisal, encodePlatformAppraisal, keptOf, readKept } from './verify/index.js';
 export { type BundleReport, type EdgeResult, type Verdict, explainBundle, verifyBundle } from './bundle.js';
+export { type VoucherReport, verifyVoucher } from './voucher.js';
 export { type Standing, standings } from './standing.js';
 export type { Section } from './bundle/explain.js';
 export { merchantCut } from './verify/merchant.js';

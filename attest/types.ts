@@ -91,7 +91,9 @@ export interface PaymentResult {
 }
 
 /** What the payment says it is; each must be what the TPM signed. The nonce's freshness is the caller's: it is consumed in the store's transaction. */
-export interface ExpectedBinding { nonce: Sha256; aud: string; paymentSha256: Sha256; mandateSha256: Sha256; closedSha256: Sha256; jkt: Sha256 }
+export interface ExpectedBinding { nonce: Sha256; aud: string; paymentSha256: Sha256; mandateSha256: Sha256; closedSha256: Sha256; jkt: Sha256;
+  /** The counter, of a payment made offline; absent when it was made online, and then none may be bound. */
+  ctr?: bigint | undefined }
 
 export interface PlatformInput {
   evidence: PlatformEvidence;
@@ -116,6 +118,6 @@ export interface PaymentInput {
   policy: Policy;
   /** The epoch's records before the delta, from its first on, where `device.head` is null: the bundle of a late payment carries them. */
   earlier?: readonly LogEntry[];
-}
   /** Likewise the IMA list, in bytes, before the part that the platform shows, where `platform` is null. */
   earlierIma?: Uint8Array;
+}

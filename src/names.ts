@@ -32,7 +32,7 @@ export type EarStatus = (typeof EAR_STATUSES)[number];
 
 export const DECISION_LEAVES = ['permitted', 'confirm_required', 'denied', 'refused'] as const;
 export const RESULT_LEAVES = ['settled', 'failed', 'refunded', 'disputed'] as const;
-export const EVENT_LEAVES = ['confirmed', 'revoked', 'rules_changed', 'enrolled'] as const;
+export const EVENT_LEAVES = ['confirmed', 'revoked', 'rules_changed', 'enrolled', 'allowance_issued', 'allowance_closed'] as const;
 export const LEAF_KINDS = [...DECISION_LEAVES, ...EVENT_LEAVES, ...RESULT_LEAVES] as const;
 export type LeafKind = (typeof LEAF_KINDS)[number];
 
@@ -59,7 +59,7 @@ export const NONCE_PURPOSES = ['payment', 'platform', 'counter'] as const;
 export type NoncePurpose = (typeof NONCE_PURPOSES)[number];
 
 /** Prefixes of identifiers: `prefix_` and a ULID. */
-export const ID_PREFIXES = ['dev', 'agt', 'usr', 'mnd', 'crr', 'pay', 'att', 'tok', 'rsv', 'rcp', 'cnf', 'evt'] as const;
+export const ID_PREFIXES = ['dev', 'agt', 'usr', 'mnd', 'crr', 'pay', 'att', 'tok', 'rsv', 'rcp', 'cnf', 'evt', 'alw'] as const;
 export type IdPrefix = (typeof ID_PREFIXES)[number];
 
 /** Roles of signing keys: prefix of the `kid` and the only objects each may sign. */

@@ -28,7 +28,7 @@ export function explainBroken({ edge, what, holding, of }: { edge: Edge; what: s
 /** @param facts of a bundle whose every edge holds */
 export const explain = (facts: Facts): Section[] => [
   { title: 'What happened', lines: happened(facts) },
-  { title: 'Who authorised it', lines: authorised(facts) },
+  { title: 'Who authorised it', lines: [...authorised(facts), ...offline(facts)] },
   { title: 'What was proven', lines: proven(facts) },
   { title: 'What was decided', lines: decided(facts) },
   { title: 'Who answers for it', lines: answers(facts) },
@@ -45,6 +45,19 @@ function happened({ bundle: { intent, receipt: token }, decision, receipt, manif
   if (token === null) return [asked, 'It was permitted. Whether it was paid does not stand in this file.'];
   const { status, amount, settledAt, error } = receipt().value;
   return [asked, status === 'Success' ? `It was permitted, and ${format(amount)} were paid on ${instant(settledAt)}.` : `It was permitted, and the payment failed: ${error ?? 'no reason is given'}. Nothing was paid.`];
+}
+
+/** That nobody was asked at the time, and what stood for the answer. */
+function offline({ bundle, allowance, closed, decision }: Facts): string[] {
+  if (bundle.allowance === undefined) return [];
+  const { jti, maxCount, maxTotal, perPaymentMax, currency, iat, exp, uploadUntil } = allowance().value;
+  const money = (amount: bigint): string => format({ amount, currency });
+  return [
+    `The payment was made OFFLINE, on ${instant(closed().closed.iat)} by the clock of the device, and brought to the verifier later. The carrier issuer had allowed that ahead: allowance ${jti} of ${instant(iat)}.`,
+    `- at most ${maxCount} payments of at most ${money(perPaymentMax)}, together at most ${money(maxTotal)}, which were reserved for them; made before ${instant(exp)}, brought before ${instant(uploadUntil)}`,
+    `- it was payment number ${(bundle.state.allowance?.count ?? 0) + 1} of the allowance that was brought${decision().value.findings.some(({ code }) => code === 'ctr.gap') ? '; the counter shows that values before it belong to no payment that was brought' : ''}`,
+    '- what was revoked while the terminal was away could not stop it',
+  ];
 }
 
 function authorised({ bundle, mandate, carrier, confirmation }: Facts): string[] {

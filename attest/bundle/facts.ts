@@ -19,6 +19,7 @@ import { paymentHash } from '../../src/objects/intent.js';
 import type { DepositLeaf } from '../../src/objects/leaf.js';
 import { AGENT_MANIFEST, type AgentManifest } from '../../src/objects/manifest.js';
 import { EXECUTION_TOKEN, type ExecutionToken, RECEIPT, type Receipt } from '../../src/objects/settlement.js';
+import { OFFLINE_ALLOWANCE, type OfflineAllowance } from '../../src/objects/allowance.js';
 import { type SignedKind, type Verified, open, tokenHash } from '../../src/objects/signed.js';
 import type { Trust } from '../../src/objects/trust.js';
 import { USER_KEY, withUserKeys } from '../../src/objects/userkey.js';
@@ -42,6 +43,8 @@ export interface Facts {
   readonly revisions: () => readonly Verified<Carrier>[];
   /** The keys of users that the bundle brings. */
   readonly userKids: () => readonly string[];
+  /** Under which the payment was made offline. */
+  readonly allowance: () => Verified<OfflineAllowance>;
   readonly device: () => Verified<DeviceRecord>;
   readonly evidence: () => Evidence;
   /** The evidence, appraised again from nothing but the bundle. */
@@ -78,7 +81,7 @@ function present<T>(value: T | null, what: string, code: Code | null = null): T 
 }
 
 /** A signed object whose `iss` is whom its key belongs to: a key of one issuer says nothing in the name of another. */
-function issued<T extends { iss: string }>(kind: SignedKind<T>, token: string, trust: Trust): Verified<T> {
+export function issued<T extends { iss: string }>(kind: SignedKind<T>, token: string, trust: Trust): Verified<T> {
   const opened = open(kind, token, trust.keys);
   claim(trust.owner(opened.signer.kid) === opened.value.iss, `the ${kind.typ} is signed with a key that does not belong to ${opened.value.iss}`);
   return opened;
@@ -111,7 +114,7 @@ function assertedBy(terms: Confirmation, text: string, trust: Trust): string {
 
 const of = <T>(value: T | null, hash: (value: T) => Sha256): Sha256 | null => (value === null ? null : hash(value));
 
-/** @param nowMs when long-lived objects must be valid; without it, at the time of the decision's leaf */
+/** @param nowMs when long-lived objects must be valid; without it, at the time of the decision's leaf, or when the payment was made offline */
 export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
   const people = object('mandate-agent', () => withUserKeys(trust, b.userKeys));
   const mandate = object('mandate-agent', () => ownMandate(present(b.mandate, 'mandate'), people()));
@@ -120,22 +123,23 @@ export function factsOf(b: Bundle, trust: Trust, nowMs?: number): Facts {
   const policy = object('decision-policy', () => issued(POLICY, b.policy, trust));
   const evidence = object('binding-intent', () => present(b.evidence, 'evidence'));
   const leaves = object('leaf-decision', () => b.leaves.map(readLeaf) as [DepositLeaf, ...DepositLeaf[]]);
+  const closed = object('closed-mandate', () => openClosed(present(b.closedMandate, 'closed mandate'), b.mandate ?? '', mandate().mandate, evidence().payment.binding));
   return {
-    bundle: b, trust, mandate, manifest, device, policy, evidence, leaves,
+    bundle: b, trust, mandate, manifest, device, policy, evidence, leaves, closed,
     paymentSha256: paymentHash(b.intent),
     mandateSha256: of(b.mandate, mandateHash),
     closedSha256: of(b.closedMandate, closedHash),
     manifestSha256: of(b.manifest, tokenHash),
-    closed: object('closed-mandate', () => openClosed(present(b.closedMandate, 'closed mandate'), b.mandate ?? '', mandate().mandate, evidence().payment.binding)),
+    allowance: object('allowance-mandate', () => issued(OFFLINE_ALLOWANCE, present(b.allowance ?? null, 'offline allowance'), trust)),
     carrier: object('mandate-carrier', () => issued(CARRIER, present(b.carrier, 'carrier', 'carrier.unknown'), trust)),
     revisions: object('mandate-carrier', () => b.revisions.map((token) => issued(CARRIER, token, trust))),
     userKids: object('mandate-agent', () => b.userKeys.map((token) => open(USER_KEY, token, trust.keys).value.kid)),
-    appraisal: object('attest-binding', () => reappraise({ evidence: evidence(), earlier: b.log, record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
+    appraisal: object('attest-binding', () => reappraise({ offline: b.allowance !== undefined, evidence: evidence(), earlier: b.log, earlierIma: b.ima === undefined ? null : fromB64u(b.ima), record: device(), policy: policy().value, manifest: b.manifest === null ? null : manifest() })),
     ear: object('ear-evidence', () => issued(EAR, present(b.ear, 'attestation result'), trust)),
     decision: object('decision-ear', () => issued(DECISION, b.decision, trust)),
     confirmation: object('confirmation-intent', () => ownConfirmation(present(b.confirmation, 'confirmation'), b.userAssertion, people())),
     execution: object('execution-decision', () => issued(EXECUTION_TOKEN, present(b.execution, 'execution token'), trust)),
     receipt: object('receipt-execution', () => issued(RECEIPT, present(b.receipt, 'receipt'), trust)),
-    atS: () => Math.floor((nowMs ?? leaves()[0].tsMs) / 1000),
+    atS: () => (nowMs === undefined && b.allowance !== undefined ? closed().closed.iat : Math.floor((nowMs ?? leaves()[0].tsMs) / 1000)),
   };
 }

@@ -5,7 +5,9 @@ import { type Appraised, type Ruling, adjudicate } from '../../src/law/index.js'
 import { authorityState } from '../../src/objects/carrier.js';
 import type { Decision } from '../../src/objects/decision.js';
 import { tokenHash } from '../../src/objects/signed.js';
+import type { DeviceClock } from '../types.js';
 import { inOrder } from '../verify/status.js';
+import { allowanceHash } from './allowance.js';
 import { brokenBy } from './claim.js';
 import type { Facts } from './facts.js';
 
@@ -18,6 +20,7 @@ export const inputHashes = ({ bundle, paymentSha256, mandateSha256, closedSha256
   revisionsSha256: bundle.revisions.map(tokenHash),
   userKids: [...userKids()],
   confirmationSha256: hashOrNull(bundle.confirmation),
+  ...allowanceHash(bundle.allowance),
   stateSha256: hashOf(authorityState, bundle.state),
 });
 
@@ -39,6 +42,8 @@ function appraised({ appraisal, decision, ear, bundle }: Facts): Appraised {
   const refusals = decision().value.findings.filter(({ code }) => REFUSALS.test(code));
   return { authentic: false, status: 'contraindicated', tier: 'T0', simulated: again.simulated, code: refusals[0]?.code ?? null, findings: refusals };
 }
+
+const madeAt = ({ ctr, clock }: DeviceClock): { ctr: bigint; clock: bigint } | null => (ctr === null ? null : { ctr, clock });
 
 type Opened<T> = { value: T; refused: null } | { value: null; refused: Finding | null };
 
@@ -66,6 +71,7 @@ export function replay(facts: Facts): Ruling {
     revisions: facts.revisions(),
     agent: appraisal.authentic ? facts.evidence().payment.agent : null,
     confirmation: bundle.confirmation === null ? null : facts.confirmation(),
+    offline: bundle.allowance === undefined ? undefined : { allowance: facts.allowance().value, made: facts.appraisal().next && madeAt(facts.appraisal().next!.clock) },
     nowMs: facts.decision().value.inputs.nowMs,
   });
 }

@@ -1,5 +1,6 @@
 /** Each edge and its check, in the order of {@link EDGES}; and the member of the bundle without which there is no such edge. */
 import type { Bundle, Edge } from '../../src/objects/bundle.js';
+import { allowanceIntent, allowanceMandate, bindingAllowance } from './allowance.js';
 import { closedIntent, closedMandate, intentOrder, mandateAgent, mandateCarrier, manifestAgent } from './authority.js';
 import { confirmationIntent, decisionEar, decisionInputs, decisionPolicy, earBinding, earEvidence } from './decision.js';
 import { checkpointKey, leafChain, leafDecision, proofLeaf } from './deposit.js';
@@ -28,6 +29,9 @@ export const TABLE: Readonly<Record<Edge, Row>> = {
   'attest-ak': row('evidence', attestAk),
   'device-ak': row('evidence', deviceAk),
   'register-log': row('evidence', registerLog),
+  'allowance-mandate': row('allowance', allowanceMandate),
+  'allowance-intent': row('allowance', allowanceIntent),
+  'binding-allowance': row('allowance', bindingAllowance),
   'ear-evidence': row('ear', earEvidence),
   'ear-binding': row('ear', earBinding),
   'decision-ear': row('decision', decisionEar),
@@ -45,12 +49,12 @@ export const TABLE: Readonly<Record<Edge, Row>> = {
   'settled-leaf': row('receipt', settledLeaf),
 };
 
-/** What a permitted payment may lack: consent that nobody needed, and a settlement that has not happened. */
-export const MAY_LACK: ReadonlySet<keyof Bundle> = new Set(['confirmation', 'execution', 'receipt']);
+/** What a permitted payment may lack: consent that nobody needed, an offline allowance, and a settlement that has not happened. */
+export const MAY_LACK: ReadonlySet<keyof Bundle> = new Set(['allowance', 'confirmation', 'execution', 'receipt']);
 
 /** The edge that is named when a member of the bundle has not even the form that it must have. */
 export const HOME: Readonly<Record<keyof Bundle, Edge>> = {
   v: 'mandate-agent', mandate: 'mandate-agent', userKeys: 'mandate-agent', manifest: 'manifest-agent', carrier: 'mandate-carrier', revisions: 'mandate-carrier', intent: 'intent-order', closedMandate: 'closed-mandate',
-  evidence: 'binding-intent', device: 'device-ak', log: 'register-log', ear: 'ear-evidence', state: 'decision-inputs', decision: 'decision-ear', policy: 'decision-policy',
+  evidence: 'binding-intent', device: 'device-ak', log: 'register-log', ima: 'ear-evidence', allowance: 'allowance-mandate', ear: 'ear-evidence', state: 'decision-inputs', decision: 'decision-ear', policy: 'decision-policy',
   confirmation: 'confirmation-intent', userAssertion: 'confirmation-intent', leaves: 'leaf-decision', proofs: 'proof-leaf', execution: 'execution-decision', receipt: 'receipt-execution',
 };

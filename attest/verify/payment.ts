@@ -11,10 +11,11 @@ import { logEnd, paymentQualifyingData } from '../evidence.js';
 import { type Extended, assertBoot, extendHead } from '../head.js';
 import { type Breach, environmentBreaches } from '../environment.js';
 import { compareWithManifest } from '../manifest.js';
-import type { Advance, LogHead, PaymentInput, PaymentResult, PlatformAppraisal, Submodule } from '../types.js';
 import { type ImaStanding, imaBeginning, parseIma, takeEntries } from '../ima/index.js';
+import type { Advance, LogHead, PaymentInput, PaymentResult, PlatformAppraisal, Submodule } from '../types.js';
 import { type EnrolledKey, authenticate } from './attest.js';
 import { type ClockInfo, assertForward, assertFresh, assertSequence } from './clock.js';
+import { assertCounted } from './counted.js';
 import { enrolledKey } from './device.js';
 import { type EvidenceHashes, hashesOf } from './hashes.js';
 import { appraisePlatform, assertFirmware, platformClaims, policyFindings, tierOf } from './platform.js';
@@ -43,6 +44,7 @@ function provePayment(input: PaymentInput, hashes: EvidenceHashes): Proven {
   assertBinding(input, hashes);
   assertForward(attest.clockInfo, device.clock);
   assertSequence(payment.binding.seq, device.clock);
+  assertCounted(ak, evidence, hashes.leaf, attest.clockInfo, device);
   assertFirmware(attest.firmwareVersion, record);
   const platform = provenPlatform(input);
   assertFresh(platform, attest.clockInfo, policy.platformMaxAgeMs);
@@ -64,9 +66,8 @@ function authenticatePayment(ak: EnrolledKey, { batch, register, quote }: Paymen
 }
 
 /** Each thing that came along must be the one that was signed. */
-function assertBinding({ evidence: { payment: { binding, log } }, expected, device: { clock } }: PaymentInput, { agentSha256, platformSha256 }: EvidenceHashes): void {
-  const { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt } = expected;
-  const ctr = binding.ctr === null || clock === null ? binding.ctr : clock.ctr;
+function assertBinding({ evidence: { payment: { binding, log } }, expected }: PaymentInput, { agentSha256, platformSha256 }: EvidenceHashes): void {
+  const { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt, ctr = null } = expected;
   const wanted: Omit<Binding, 'v' | 'seq'> = { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt, agentSha256, platformSha256, logN: logEnd(log), logEpoch: log.epoch, ctr };
   for (const member in wanted) if (binding[member as keyof typeof wanted] !== wanted[member as keyof typeof wanted]) throw fault('binding.mismatch', { what: member });
 }
@@ -146,7 +147,7 @@ function refused({ device }: PaymentInput, { refusal }: Judged<unknown> & { ok: 
 function advance({ evidence: { payment }, device }: PaymentInput, { resetCount, restartCount, clock }: ClockInfo, { head, rows, anchor }: Extended): Advance {
   const { attest } = payment.register ?? payment.quote!;
   return {
-    clock: { resetCount, restartCount, clock, seq: payment.binding.seq, ctr: device.clock?.ctr ?? null, attestSha256: sha256(fromB64u(attest) ?? '') },
+    clock: { resetCount, restartCount, clock, seq: payment.binding.seq, ctr: payment.binding.ctr ?? device.clock?.ctr ?? null, attestSha256: sha256(fromB64u(attest) ?? '') },
     head: { ...head, resetCount, restartCount }, entries: rows, anchor,
   };
 }

@@ -20,11 +20,12 @@ import { EVIDENCE_RULES, TIER_RULES } from './evidence.js';
 import { type Appraised, type Facts, type MeasuredAgent, type Rule, type Verdict, deny, rule, seconds } from './facts.js';
 import { LEVEL_ROWS, effectiveLevel } from './levels.js';
 import { MANDATE_RULES } from './mandate.js';
+import { OFFLINE_RULES, type OfflineFacts } from './offline.js';
 
 const INTENT_RULES = [rule('intent.life', [], (facts) => (seconds(facts) < facts.intent.expiresAt ? null : deny(finding('decision.intent_expired'))))];
 
 /** All rules, in the order in which they name a decision. */
-export const RULES: readonly Rule[] = [...INTENT_RULES, ...EVIDENCE_RULES, ...MANDATE_RULES, ...AP2_RULES, ...TIER_RULES, ...CARRIER_RULES, ...CONSENT_RULES];
+export const RULES: readonly Rule[] = [...INTENT_RULES, ...EVIDENCE_RULES, ...MANDATE_RULES, ...AP2_RULES, ...TIER_RULES, ...CARRIER_RULES, ...OFFLINE_RULES, ...CONSENT_RULES];
 
 export interface AdjudicationInput {
   intent: Intent;
@@ -43,6 +44,8 @@ export interface AdjudicationInput {
   agent: MeasuredAgent | null;
   policy: Policy;
   confirmation: Verified<Confirmation> | null;
+  /** Of a payment made offline: it is judged by the time at which it was closed, under the carrier as it was when the allowance was issued. */
+  offline?: Omit<OfflineFacts, 'state' | 'receivedMs'> | undefined;
   nowMs: number;
 }
 
@@ -73,12 +76,21 @@ export function precheck({ intent, mandate, carrier, nowMs }: { intent: Intent; 
   return judge(facts).flatMap((answer) => (answer.finding ? [answer.finding] : []));
 }
 
+/** What speaks against a payment that is made offline. The device refuses on any of it: nobody else can before the payee trusts the payment. */
+export function precheckOffline({ intent, mandate, carrier, offline, nowMs }: { intent: Intent; mandate: { mandate: Verified<Mandate>; open: OpenPayment }; carrier: Verified<Carrier>; offline: OfflineFacts; nowMs: number }): Finding[] {
+  const level = effectiveLevel(mandate.mandate.value.level, carrier.value.rules.levels) ?? undefined;
+  const facts: Facts = { intent, nowMs, mandate: mandate.mandate.value, open: mandate.open, carrier: carrier.value, level, offline };
+  return judge(facts).flatMap(({ check, finding }) => (finding && check.result !== 'permit' ? [finding] : []));
+}
+
 function factsOf({ mandate, carrier, confirmation, ...input }: AdjudicationInput): Facts {
   const { state, policy } = input;
   const level = mandate && carrier ? effectiveLevel(mandate.mandate.value.level, carrier.value.rules.levels, policy.levels) : null;
+  const offline = input.offline && state.allowance && { ...input.offline, state: state.allowance, receivedMs: input.nowMs };
   return {
     intent: input.intent,
-    nowMs: input.nowMs,
+    nowMs: offline && input.closed ? input.closed.iat * 1000 : input.nowMs,
+    offline,
     mandate: mandate?.mandate.value,
     open: mandate?.open,
     carrier: carrier?.value,
@@ -86,9 +98,9 @@ function factsOf({ mandate, carrier, confirmation, ...input }: AdjudicationInput
     paymentSha256: input.paymentSha256,
     closed: input.closed ?? undefined,
     mandateFault: input.mandateFault ?? undefined,
-    state,
-    funds: state.carrier ?? undefined,
-    uses: state.mandate ?? undefined,
+    state: offline ? undefined : state,
+    funds: offline ? undefined : (state.carrier ?? undefined),
+    uses: offline ? undefined : (state.mandate ?? undefined),
     appraisal: input.appraisal,
     agent: input.agent ?? undefined,
     policy,
@@ -108,10 +120,11 @@ function judge(facts: Facts): Answer[] {
   });
 }
 
-function resultOf(verdict: Verdict, { mandate }: Facts, agreed: boolean): DecisionKind {
+function resultOf(verdict: Verdict, { mandate, offline }: Facts, agreed: boolean): DecisionKind {
   if (verdict === null) return 'permit';
   const { result } = verdict;
   const settled = result === 'doubt' ? (mandate ? LEVEL_ROWS[mandate.level].ifDoubt : 'deny') : result;
+  if (offline && settled === 'confirm') return 'deny';
   return settled === 'confirm' && agreed ? 'permit' : settled;
 }
 

@@ -10,8 +10,8 @@ const inCurrency = ({ carrier, intent }: Known<'carrier'>, amount: bigint) => ({
 const left = ({ carrier, intent }: Known<'carrier'>, amount: bigint) => ({ amount: format(intent.amount), left: format({ amount: amount < 0n ? 0n : amount, currency: carrier.currency }) });
 
 const STANDING = [
-  rule('carrier', ['appraisal'], ({ carrier, funds, intent }) =>
-    (carrier && funds && funds.carrierId === carrier.jti ? null : deny(finding('carrier.unknown', { carrier: intent.carrierId ?? 'none' })))),
+  rule('carrier', ['appraisal'], ({ carrier, funds, offline, intent }) =>
+    (carrier && (offline?.allowance ?? funds)?.carrierId === carrier.jti ? null : deny(finding('carrier.unknown', { carrier: intent.carrierId ?? 'none' })))),
   rule('carrier.state', ['funds'], ({ funds: { state } }) => (state === 'active' ? null : deny(finding(`carrier.${state}`)))),
   rule('carrier.life', ['carrier'], (facts) => {
     const { carrier, carrier: { rules } } = facts;

@@ -7,6 +7,7 @@ import type { AuthorityState, Carrier } from '../objects/carrier.js';
 import type { Confirmation, Policy } from '../objects/decision.js';
 import type { Intent } from '../objects/intent.js';
 import type { ClosedPayment, Mandate, OpenPayment } from '../objects/mandate.js';
+import type { OfflineFacts } from './offline.js';
 
 /** The part of an appraisal that a decision rests on; attest's results fit. */
 export interface Appraised { authentic: boolean; status: EarStatus; tier: Tier; simulated: boolean; code: Code | null; findings: readonly Finding[] }
@@ -36,16 +37,19 @@ export interface Facts {
   readonly agent?: MeasuredAgent | undefined;
   readonly policy?: Policy | undefined;
   readonly confirmation?: Confirmation | undefined;
+  /** Of a payment made offline alone: then what moves online (state, funds, uses) is absent. */
+  readonly offline?: OfflineFacts | undefined;
   /** The level that mandate, carrier and policy leave; absent when they leave none. */
   readonly level?: Level | undefined;
 }
 
-/** deny: never. confirm: the user has to say so. doubt: what the mandate's level makes of a doubt. null: nothing against it. */
-export type Verdict = { readonly result: 'deny' | 'confirm' | 'doubt'; readonly finding: Finding } | null;
+/** deny: never. confirm: the user has to say so. doubt: what the mandate's level makes of a doubt. permit: worth telling, no more. null: nothing against it. */
+export type Verdict = { readonly result: 'deny' | 'confirm' | 'doubt' | 'permit'; readonly finding: Finding } | null;
 
 export const deny = (finding: Finding): Verdict => ({ result: 'deny', finding });
 export const confirm = (finding: Finding): Verdict => ({ result: 'confirm', finding });
 export const doubt = (finding: Finding): Verdict => ({ result: 'doubt', finding });
+export const note = (finding: Finding): Verdict => ({ result: 'permit', finding });
 
 /** Facts of which some are known. */
 export type Known<K extends keyof Facts> = Facts & { readonly [P in K]-?: NonNullable<Facts[P]> };

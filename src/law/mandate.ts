@@ -10,7 +10,8 @@ const LIFE = [
     const { mandate, open } = facts;
     return alive(facts, mandate.nbf, mandate.exp) && alive(facts, open.iat, open.exp) ? null : deny(finding('mandate.expired'));
   }),
-  rule('mandate.state', ['appraisal', 'mandate'], ({ uses, mandate }) => {
+  rule('mandate.state', ['appraisal', 'mandate'], ({ uses, mandate, offline }) => {
+    if (offline) return null; // it was valid when the allowance was issued, and the terminal could not be told otherwise
     if (uses?.mandateId !== mandate.jti) return deny(finding('mandate.unknown'));
     if (uses.state === 'expired') return deny(finding('mandate.expired'));
     return uses.state === 'valid' ? null : deny(finding('mandate.revoked', { state: uses.state }));

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Sha256 } from '../base/bytes.js';
-import { type Of, b64u, count, hashOf, id, name, record, seconds, url } from '../base/shape.js';
+import { type Of, b64u, count, hashOf, id, name, record, seconds, u64, url } from '../base/shape.js';
 import { currency, minor } from '../money.js';
 import { CARRIER_STATES, LEVELS, MANDATE_STATES, TIERS } from '../names.js';
 import { signedKind } from './signed.js';
@@ -70,6 +70,10 @@ export const userOrder = record({ jti: z.string().min(1).max(64), sub: id('usr')
 export type UserOrder = Of<typeof userOrder>;
 export const USER_ORDER = signedKind('ari-order+jwt', 'user', userOrder);
 
+/** Where an offline allowance stands. `ctr_end`: the counter with which the device came back; what has a higher one was not made offline. */
+export const allowanceState = record({ allowanceId: id('alw'), count, spent: minor, ctrLast: u64, ctrEnd: u64.nullable() });
+export type AllowanceState = Of<typeof allowanceState>;
+
 /** The moving numbers a decision was made on. Hashed into the decision, so that an auditor can replay it. */
 export const authorityState = record({
   carrier: record({ carrierId: id('crr'), rev: count, state: z.enum(CARRIER_STATES), stateSeq: count, totalMax: minor, available: minor, reserved: minor, spent: minor }).nullable(),
@@ -78,5 +82,7 @@ export const authorityState = record({
   windows: z.array(record({ spent: minor, count })),
   /** The payee's scenario as the directory of the carrier issuer has it; null when nobody vouches. */
   scenario: name().nullable(),
+  /** Of a payment made offline, what its allowance had seen before it: how many payments, for how much, the counter of the last, and the counter that ended it. */
+  allowance: allowanceState.optional(),
 });
 export type AuthorityState = Of<typeof authorityState>;

@@ -64,6 +64,8 @@ export const decision = record({
     userKids: z.array(userKid).max(2),
     earSha256: sha256Text.nullable(),
     confirmationSha256: sha256Text.nullable(),
+    /** The offline allowance that the payment was made under; absent when it was made online. */
+    allowanceSha256: sha256Text.optional(),
     stateSha256: sha256Text,
     nowMs: millis,
   }),

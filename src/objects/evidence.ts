@@ -69,8 +69,11 @@ export type PlatformEvidence = Of<typeof platformEvidence>;
 export const batch = record({ index: count, size: z.int().min(1).max(65_536), path: z.array(sha256Text).max(16) });
 export type Batch = Of<typeof batch>;
 
-/** `register` is the NV certification that carries the payment; on a TPM without a register (tier T1) `quote` carries it instead. Exactly one is there. */
-export const paymentEvidence = record({ binding, register: attestation.nullable(), quote: attestation.nullable(), batch, log: logDelta, agent: agentClaims });
+/**
+ * `register` is the NV certification that carries the payment; on a TPM without a register (tier T1) `quote` carries it instead. Exactly one is there.
+ * `counter`, of a payment made offline alone: the counter that the binding names, certified over the same root.
+ */
+export const paymentEvidence = record({ binding, register: attestation.nullable(), quote: attestation.nullable(), counter: attestation.optional(), batch, log: logDelta, agent: agentClaims });
 export type PaymentEvidence = Of<typeof paymentEvidence>;
 
 export const EVIDENCE_PROFILE = `${NS}evidence:1`;

@@ -24,7 +24,7 @@ const hash = sha256Text.nullable();
 export const decisionLeaf = record({ kind: z.enum(DECISION_LEAVES), ...common, payment: hash, mandate: hash, carrier: hash, ear: hash, confirmation: hash, decision: hash, execution: absent, receipt: absent, subject: absent });
 /** settled, failed, refunded, disputed. `receipt` names what was signed about it; `subject` the user's word that disputes it. */
 export const resultLeaf = record({ kind: z.enum(RESULT_LEAVES), ...common, payment: hash, mandate: hash, carrier: hash, ear: hash, confirmation: hash, decision: hash, execution: hash, receipt: hash, subject: hash });
-/** confirmed, revoked, rules_changed, enrolled: `subject` is the hash of the token that says so. */
+/** confirmed, revoked, rules_changed, enrolled, allowance_issued, allowance_closed: `subject` is the hash of the token that says so. */
 export const eventLeaf = record({ kind: z.enum(EVENT_LEAVES), ...common, payment: hash, mandate: hash, carrier: hash, ear: absent, confirmation: hash, decision: absent, execution: absent, receipt: absent, subject: hash });
 export const depositLeaf = z.union([decisionLeaf, resultLeaf, eventLeaf]);
 export type DecisionLeaf = Of<typeof decisionLeaf>;

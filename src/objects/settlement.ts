@@ -1,8 +1,8 @@
-/** From decision to money: the execution token (single use, at most 120 s), the receipt, and the allowance for terminals without network. */
+/** From decision to money: the execution token (single use, at most 120 s) and the receipt. */
 import { z } from 'zod';
-import { type Of, count, id, name, record, seconds, sha256Text, text, u64, url } from '../base/shape.js';
+import { type Of, id, record, seconds, sha256Text, text, url } from '../base/shape.js';
 import { isCode, type Code } from '../codes.js';
-import { minor, money } from '../money.js';
+import { money } from '../money.js';
 import { BOUNDS } from '../names.js';
 import { payee } from './intent.js';
 import { signedKind } from './signed.js';
@@ -67,10 +67,3 @@ export const REFUND = signedKind('ari-refund+jwt', 'settlement', refund);
 
 /** True when the payee captures the money itself, by the token, instead of being paid at once. */
 export const heldForPayee = ({ bound, captureUntil }: Pick<ExecutionToken, 'bound' | 'captureUntil'>): boolean => bound === 'max' || captureUntil !== null;
-
-export const offlineAllowance = record({
-  iss: url, jti: text(64), iat: seconds, exp: seconds, carrierId: id('crr'), akName: name(128),
-  maxCount: count, maxTotal: minor, perPaymentMax: minor, payees: z.array(name(256)).max(64), ctrBase: u64,
-});
-export type OfflineAllowance = Of<typeof offlineAllowance>;
-export const OFFLINE_ALLOWANCE = signedKind('ari-offline+jwt', 'carrier', offlineAllowance);

@@ -3,7 +3,7 @@ import { type Sha256, sha256 } from '../base/bytes.js';
 import { Fault } from '../base/fault.js';
 import type { Json } from '../base/json.js';
 import { type Signer, signJws, verifyKey } from '../base/jws.js';
-import { decode, encode } from '../base/shape.js';
+import { type PublicJwk, decode, encode } from '../base/shape.js';
 import { CLOSED_TYP, type ClosedPayment, type KeyBinding, type Mandate, closedPayment, keyBinding } from '../objects/mandate.js';
 import type { Verified } from '../objects/signed.js';
 import { conceal } from './disclosure.js';
@@ -35,9 +35,17 @@ export interface OpenedClosed { readonly closed: ClosedPayment; readonly binding
  * @throws Fault mandate.closed
  */
 export function openClosed(closedToken: string, mandateToken: string, mandate: Verified<Mandate>, expected: Expected): OpenedClosed {
+  if (mandateToken !== mandate.token) throw new Fault('mandate.closed', { what: 'it is for another presentation of the mandate' });
+  return openClosedOf(closedToken, sdHash(mandateToken), mandate.value.cnf.jwk, expected);
+}
+
+/**
+ * The same where the mandate itself is not at hand, but its hash and key are vouched for: by an offline allowance.
+ * @throws Fault mandate.closed
+ */
+export function openClosedOf(closedToken: string, mandateSha256: Sha256, key: PublicJwk, expected: Expected): OpenedClosed {
   try {
-    if (mandateToken !== mandate.token) throw new Refusal('it is for another presentation of the mandate');
-    const { signed, disclosed } = openHop(closedToken, CLOSED_TYP, mandateToken, verifyKey(mandate.value.cnf.jwk).key, expected);
+    const { signed, disclosed } = openHop(closedToken, CLOSED_TYP, mandateSha256, verifyKey(key).key, expected);
     const binding = decode(keyBinding, signed, 'key binding');
     const [wire, ...more] = disclosed['delegate_payload'] as Json[];
     if (more.length > 0) throw new Refusal('one closed payment is needed');

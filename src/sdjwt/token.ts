@@ -4,7 +4,7 @@
  * A chain is its tokens joined by `~`. Each ends in `~`, so hops stand apart by `~~`. Everything here is parsed before any signature is verified.
  */
 import type { KeyObject } from 'node:crypto';
-import { sha256 } from '../base/bytes.js';
+import { type Sha256, sha256 } from '../base/bytes.js';
 import { type Json, parseJson } from '../base/json.js';
 import { type UnverifiedJws, splitJws, verifyJws } from '../base/jws.js';
 import { discloseAll } from './disclosure.js';
@@ -47,9 +47,9 @@ export const sdHash = sha256;
  * AP2's alternative `issuer_jwt_hash` would let a holder redact what the user signed; it is refused because it has no `sd_hash`.
  * @throws Refusal
  */
-export function openHop(token: string, typ: string, previous: string, key: KeyObject, expected: { aud: string; nonce: string }): Claims {
+export function openHop(token: string, typ: string, previousSha256: Sha256, key: KeyObject, expected: { aud: string; nonce: string }): Claims {
   const claims = claimsOf(splitSdJwt(token), typ, key);
-  if (claims.signed['sd_hash'] !== sdHash(previous)) throw new Refusal('sd_hash is not that of the mandate');
+  if (claims.signed['sd_hash'] !== previousSha256) throw new Refusal('sd_hash is not that of the mandate');
   if (claims.signed['aud'] !== expected.aud) throw new Refusal('it is for another audience');
   if (claims.signed['nonce'] !== expected.nonce) throw new Refusal('it is for another nonce');
   return claims;

@@ -7,6 +7,7 @@ import { deviceRecord } from '../../src/objects/device.js';
 import { ear } from '../../src/objects/ear.js';
 import { merchantEar } from '../../src/objects/merchant.js';
 import { binding, evidence, logEntry, paymentEvidence, platformBinding, platformEvidence } from '../../src/objects/evidence.js';
+import { offlineAllowance } from '../../src/objects/allowance.js';
 import { intent } from '../../src/objects/intent.js';
 import { decisionLeaf, resultLeaf } from '../../src/objects/leaf.js';
 import { closedPayment, keyBinding, mandate, openPayment } from '../../src/objects/mandate.js';
@@ -22,6 +23,7 @@ export const OBJECTS: Readonly<Record<string, readonly z.ZodType[]>> = {
   rules: [carrierRules],
   carrier: [carrier],
   mandate: [mandate, openPayment],
+  allowance: [offlineAllowance],
   intent: [intent],
   closed: [closedPayment, keyBinding],
   claims: [agentClaims],
@@ -43,7 +45,7 @@ export const OBJECTS: Readonly<Record<string, readonly z.ZodType[]>> = {
 export const MEMBERS: Readonly<Record<string, string | null>> = {
   manifest_sha256: 'manifest', rules_sha256: 'rules', mandate_sha256: 'mandate', sd_hash: 'mandate', closed_sha256: 'closed', reference: 'closed',
   payment_sha256: 'intent', agent_sha256: 'claims', platform_sha256: 'platform', log_epoch: 'log', epoch: 'log', ari_evidence: 'evidence', ear_sha256: 'ear',
-  carrier_sha256: 'carrier', revisions_sha256: 'carrier', confirmation_sha256: 'confirmation', state_sha256: 'state', policy: 'policy', decision_sha256: 'decision', execution_sha256: 'execution', proof: 'decision leaf',
+  allowance_sha256: 'allowance', carrier_sha256: 'carrier', revisions_sha256: 'carrier', confirmation_sha256: 'confirmation', state_sha256: 'state', policy: 'policy', decision_sha256: 'decision', execution_sha256: 'execution', proof: 'decision leaf',
   /* leaves */
   payment: 'intent', mandate: 'mandate', carrier: 'carrier', ear: 'ear', confirmation: 'confirmation', decision: 'decision', execution: 'execution', receipt: 'receipt', prev: null, subject: null, receipt_sha256: null,
   /* not ours */

@@ -11,12 +11,16 @@ const { someToken: token } = e;
 
 export const FROM_DEVICE: { [T in DeviceMessage['type']]: LinkBody<T> } = {
   hello: { build: 'ari-sidecar 0.1.0', akName: hex(34), tier: 'T2', reason: 'no counter', agents: [{ agentId: 'example.shopper', manifest: token, jwk: AGENT.jwk }] },
-  enrol_begin: { code: 'ABCD-EFGH', ekCertificate: bytes, ekChain: [bytes], ekPublic: bytes, akPublic: bytes, registerPublic: bytes, counterPublic: null },
-  enrol_proof: { sessionId: 'session-1', answer: e.NONCE, evidence: e.platform, log: e.log },
+  enrol_begin: { code: 'ABCD-EFGH', ekCertificate: bytes, ekChain: [bytes], ekPublic: bytes, akPublic: bytes, registerPublic: bytes, counterPublic: null, provider: { publicArea: bytes, certificate: bytes, chain: [bytes] } },
+  enrol_proof: { sessionId: 'session-1', answer: e.NONCE, certify: { attest: bytes, signature: bytes }, evidence: e.platform, log: e.log },
   platform: { evidence: e.platform, log: e.log },
   payment: { paymentId: e.ids.payment, attempt: 1, intent: e.intent, mandate: token, closedMandate: token, evidence: e.payment, findings: [{ code: 'carrier.payee', message: 'payee x is not permitted' }] },
   refusal: { paymentId: e.ids.payment, intent: e.intent, code: 'peer.gone', message: 'process 1 ended while it was being measured' },
+  offline: { paymentId: e.ids.payment, allowance: token, intent: e.intent, mandate: token, closedMandate: token, evidence: e.payment, platform: e.platform },
+  allowance_return: {},
+  allowance_ask: { mandateId: e.ids.mandate },
   log_append: { log: e.log },
+  ima_append: { from: 7, data: bytes },
   settle_query: { paymentId: e.ids.payment },
   ack: {},
 };
@@ -29,7 +33,9 @@ export const FROM_VERIFIER: { [T in VerifierMessage['type']]: LinkBody<T> } = {
   mandates: { mandates: [{ mandate: token, carrier: token, state: 'valid' }], userKeys: [token] },
   decision: { paymentId: e.ids.payment, attempt: 1, state: 'permitted', decision: token, ear: token, carrier: token, revisions: [token], policy: token, authority: e.state, confirmation: null, userKeys: [token], userAssertion: null, leaf: '{}', proof: 'c2sp.org/tlog-proof@v1\n' },
   execution: { paymentId: e.ids.payment, state: 'settled', execution: token, receipt: token, leaf: '{}', proof: 'c2sp.org/tlog-proof@v1\n' },
+  allowance: { allowance: token },
   confirmed: { paymentId: e.ids.payment, confirmation: token },
+  ima: { entries: 7, bytes: 900 },
   revoked: { subject: e.ids.mandate, state: 'revoked' },
   error: { code: 'link.protocol', message: 'the peer broke the link protocol: x' },
   ack: {},

@@ -11,7 +11,8 @@ import { type Intent, paymentHash } from '../../src/objects/intent.js';
 import type { DecisionLeaf, EventLeaf, ResultLeaf } from '../../src/objects/leaf.js';
 import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT, type ClosedPayment, type Mandate, OPEN_PAYMENT_VCT, type OpenPayment } from '../../src/objects/mandate.js';
 import type { AgentManifest } from '../../src/objects/manifest.js';
-import type { ExecutionToken, OfflineAllowance, Receipt, Refund } from '../../src/objects/settlement.js';
+import type { OfflineAllowance } from '../../src/objects/allowance.js';
+import type { ExecutionToken, Receipt, Refund } from '../../src/objects/settlement.js';
 import { closeMandate, issueMandate } from '../../src/sdjwt/index.js';
 import { AGENT, SIGNERS } from './keys.js';
 
@@ -147,7 +148,10 @@ export const receipt: Receipt = {
 export const refund: Refund = {
   iss: 'https://settlement.example', iat: NOW, jti: ids.receipt, refundId: `evt_${ULID}`, paymentId: ids.payment, pspConfirmationId: 'psp-2', receiptSha256: digestOf('receipt'), executionSha256: digestOf('execution'), amount: intent.amount, refundedAt: NOW,
 };
-export const offline: OfflineAllowance = { iss: 'https://carrier.example', jti: 'offline-1', iat: NOW, exp: NOW + 3600, carrierId: ids.carrier, akName: hex(34), maxCount: 3, maxTotal: 5000n, perPaymentMax: 2000n, payees: ['merchant_1'], ctrBase: 7n };
+export const offline: OfflineAllowance = {
+  iss: 'https://carrier.example', jti: `alw_${ULID}`, iat: NOW - 600, exp: NOW + 3600, uploadUntil: NOW + 608_400, carrierId: ids.carrier, carrierRev: 1, mandateId: ids.mandate, mandateSha256: binding.mandateSha256,
+  deviceId: ids.device, akName: hex(34), cnf: { jwk: AGENT.jwk }, currency: 'CNY', maxCount: 3, maxTotal: 50_000n, perPaymentMax: 20_000n, payees: [{ id: 'merchant_1', origin: 'https://flowers.example', scenario: 'gift.flowers' }], ctrBase: 7n, clockBase: 1000n,
+};
 
 const leafCommon = { v: 'ari-deposit-1', salt, chain: ids.carrier, seq: 5, prev: digestOf('leaf 4'), tsMs: NOW * 1000, code: null } as const;
 const hashes = { payment: binding.paymentSha256, mandate: binding.mandateSha256, carrier: digestOf('carrier'), confirmation: null };

@@ -13,7 +13,8 @@ import { intent } from '../../../src/objects/intent.js';
 import { depositLeaf } from '../../../src/objects/leaf.js';
 import { closedPayment, keyBinding, mandate, openPayment } from '../../../src/objects/mandate.js';
 import { agentManifest } from '../../../src/objects/manifest.js';
-import { executionToken, offlineAllowance, receipt, refund } from '../../../src/objects/settlement.js';
+import { offlineAllowance, voucher } from '../../../src/objects/allowance.js';
+import { executionToken, receipt, refund } from '../../../src/objects/settlement.js';
 import { sha256 } from '../../../src/base/bytes.js';
 import * as e from '../../support/examples.js';
 
@@ -50,6 +51,7 @@ export const SAMPLES: Sample[] = [
   sample('receipt', receipt, e.receipt),
   sample('refund', refund, e.refund),
   sample('offline-allowance', offlineAllowance, e.offline),
+  sample('voucher', voucher, { v: 'ari-voucher-1', intent: e.intent, allowance: e.someToken, device: e.someToken, closedMandate: e.someToken, binding: e.binding, batch: e.payment.batch, register: e.payment.register!, counter: e.payment.register! }),
   sample('leaf-decision', depositLeaf, e.decisionLeaf),
   sample('leaf-result', depositLeaf, e.resultLeaf),
   sample('leaf-event', depositLeaf, e.eventLeaf),
