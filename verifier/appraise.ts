@@ -1,5 +1,5 @@
 /** Row 9 of a payment: its evidence, with the platform part that it names, becomes an appraisal and an attestation result. */
-import type { PaymentResult } from '../attest/types.js';
+import type { PaymentInput, PaymentResult } from '../attest/types.js';
 import { appraisePayment, earOf } from '../attest/verify/index.js';
 import { type Finding, finding } from '../src/base/fault.js';
 import { thumbprint } from '../src/base/jws.js';
@@ -26,12 +26,17 @@ export async function appraise(v: Verifier, row: DeviceRow, asked: Asked, inputs
   const platform = await v.platforms.of(row.deviceId, asked.evidence.binding.platformSha256);
   if (!platform) return broken(finding('quote.missing'), row.simulated);
   const evidence: Evidence = { eatProfile: EVIDENCE_PROFILE, evidenceType: 'tpm2', akName: row.akName, platform: platform.evidence, payment: asked.evidence };
-  const { value: policy } = inputs.policy;
-  const result = appraisePayment({ evidence, expected: expectedOf(v, asked, inputs), device: inputs.device, platform, manifest: inputs.manifest, policy });
+  return appraiseAs(v, row, { evidence, expected: expectedOf(v, asked, inputs), device: inputs.device, platform, manifest: inputs.manifest, policy: inputs.policy.value }, sidecarVersion);
+}
+
+/** The appraisal of this evidence against what is expected of it, with its attestation result. */
+export function appraiseAs(v: Verifier, row: DeviceRow, input: PaymentInput, sidecarVersion: string): Appraisal {
+  const { evidence, device, manifest, policy } = input;
+  const result = appraisePayment(input);
   const nonce = result.next?.anchor?.nonce;
   if (nonce !== undefined && !v.nonces.wasIssued(nonce, row.akName)) return broken(finding('log.anchor', { what: 'its nonce is not of this verifier' }), row.simulated);
   const ear = earOf({
-    result, evidence, device: inputs.device.record.value, manifest: inputs.manifest?.value ?? null, policy, sidecarVersion, nowS: Math.floor(v.now() / 1000),
+    result, evidence, device: device.record.value, manifest: manifest?.value ?? null, policy, sidecarVersion, nowS: Math.floor(v.now() / 1000),
     ids: { iss: v.config.issuers.verifier, aud: v.config.issuers.carrier, jti: freshId(v, 'evt'), verifier: { developer: v.config.issuers.verifier, build: BUILD } },
   });
   if (ear === null) return { authentic: false, appraised: result };
@@ -39,7 +44,7 @@ export async function appraise(v: Verifier, row: DeviceRow, asked: Asked, inputs
 }
 
 /** What the payment says it is. A hash of what did not come along equals nothing that a TPM could have bound. */
-function expectedOf(v: Verifier, { evidence: { binding } }: Asked, inputs: Inputs) {
+export function expectedOf(v: Verifier, { evidence: { binding } }: Asked, inputs: Inputs) {
   const agentKey = inputs.mandate?.mandate.value.cnf.jwk;
   return {
     nonce: binding.nonce, aud: v.config.issuers.verifier, paymentSha256: inputs.paymentSha256, mandateSha256: inputs.mandateSha256 ?? '',

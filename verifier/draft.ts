@@ -14,6 +14,7 @@ import type { Asked, Inputs } from './inputs.js';
 import { leafDraft } from './leaves.js';
 import type { DecideInput, DeviceRow, LeafDraft } from './store/verbs.js';
 
+/** A payment that was made offline was promised to its payee: a crash may delay its token, and never takes it. */
 const DECISION_LIFE_S = 120;
 /** A reservation outlives decision and token, so that no token stands without its money, and lasts until the payee may no longer capture. */
 const RESERVATION_MS = 600_000;
@@ -27,11 +28,11 @@ const earHash = (appraisal: Appraisal): string | null => (appraisal.authentic ? 
 export function decisionOf(v: Verifier, { asked, inputs, appraisal, ruling, nowMs }: Ruled): Decision {
   const iat = Math.floor(nowMs / 1000);
   return {
-    iss: v.config.issuers.verifier, jti: freshId(v, 'evt'), iat, exp: iat + DECISION_LIFE_S, paymentId: asked.paymentId, attempt: asked.attempt, ...ruling,
+    iss: v.config.issuers.verifier, jti: freshId(v, 'evt'), iat, exp: Math.max(iat + DECISION_LIFE_S, inputs.allowance?.value.uploadUntil ?? 0), paymentId: asked.paymentId, attempt: asked.attempt, ...ruling,
     inputs: {
       paymentSha256: inputs.paymentSha256, mandateSha256: inputs.mandateSha256, closedSha256: inputs.closedSha256, carrierSha256: inputs.carrier?.sha256 ?? null,
       revisionsSha256: inputs.revisions.map(({ sha256 }) => sha256), userKids: [...inputs.userKids], earSha256: earHash(appraisal), confirmationSha256: inputs.confirmation?.opened.sha256 ?? null,
-      stateSha256: hashOf(authorityState, inputs.state), nowMs,
+      ...(inputs.allowance && { allowanceSha256: inputs.allowance.sha256 }), stateSha256: hashOf(authorityState, inputs.state), nowMs,
     },
     policy: { id: inputs.policy.value.id, version: inputs.policy.value.version, sha256: inputs.policy.sha256 },
   };

@@ -11,3 +11,4 @@ export const resultEvent = (jti: string, atMs: number): string => eventId(atMs, 
 export const refundEvent = (refundId: string): string => eventId(0, 'refund', refundId);
 /** What a user signed: the token's own hash names the event, so one token makes one event. */
 export const orderEvent = (tokenSha256: string, iatS: number): string => eventId(iatS * 1000, 'order', tokenSha256);
+export const allowanceEvent = (allowanceId: string, what: 'issued' | 'closed'): string => eventId(0, 'allowance', allowanceId, what);

@@ -6,6 +6,7 @@ import type { KnownDevice } from '../attest/types.js';
 import { asFault, Fault, type Finding } from '../src/base/fault.js';
 import type { Sha256 } from '../src/base/bytes.js';
 import type { LinkBody } from '../src/link.js';
+import type { OfflineAllowance } from '../src/objects/allowance.js';
 import { type AuthorityState, type Carrier, CARRIER, type CarrierRules, rulesHash } from '../src/objects/carrier.js';
 import { type Confirmation, CONFIRMATION, CONSENT, type Policy } from '../src/objects/decision.js';
 import { paymentHash } from '../src/objects/intent.js';
@@ -37,11 +38,13 @@ export interface Inputs {
   readonly state: AuthorityState;
   /** `assertion`: of the passkey with which it was given; `kid`: the key that gave it. */
   readonly confirmation: { readonly id: string; readonly opened: Verified<Confirmation>; readonly assertion: string | null; readonly kid: string } | null;
+  /** Under which the payment was made offline; absent when it was made online. */
+  readonly allowance?: Verified<OfflineAllowance>;
   /** The keys of users that spoke: with them, and no others, mandate and consent are opened again offline. */
   readonly userKids: readonly string[];
 }
 
-const PERIOD_MS: Record<CarrierRules['windows'][number]['period'], number> = { PT1H: 3_600_000, P1D: 86_400_000, P7D: 604_800_000, P30D: 2_592_000_000 };
+export const PERIOD_MS: Record<CarrierRules['windows'][number]['period'], number> = { PT1H: 3_600_000, P1D: 86_400_000, P7D: 604_800_000, P30D: 2_592_000_000 };
 const NOTHING: AuthorityState = { carrier: null, mandate: null, windows: [], scenario: null };
 
 export async function readInputs(v: Verifier, row: DeviceRow, asked: Asked): Promise<Inputs> {

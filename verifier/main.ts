@@ -19,6 +19,7 @@ import { serveLink } from './link/server.js';
 import { DepositLog } from './log.js';
 import { Nonces } from './nonces.js';
 import { Outbox } from './outbox.js';
+import { endOverdue } from './offline/close.js';
 import { Platforms } from './platforms.js';
 import { pspRail } from './psp/rail.js';
 import { ledgerRail, type Rail } from './rail.js';
@@ -86,11 +87,12 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   return v;
 }
 
-/** Payments and refunds that are still open. */
+/** Payments, refunds and offline allowances that are still open. */
 async function resume(v: Verifier): Promise<void> {
   v.log.soon();
   await v.settlement.resume();
   await resumeRefunds(v);
+  await endOverdue(v);
 }
 
 /** The rail that the configuration names. @throws Fault config.unreadable, intake.* for a key file that holds no public key */

@@ -10,17 +10,20 @@ import { ulid } from '../../src/base/id.js';
 import { parseJson } from '../../src/base/json.js';
 import { decode } from '../../src/base/shape.js';
 import { deviceMessage, type DeviceMessage, LINK_LIMITS, type LinkBody, messageText, type VerifierMessage } from '../../src/link.js';
+import type { Tier } from '../../src/names.js';
 import type { Verifier } from '../context.js';
 import type { Enrolling } from '../enrol.js';
 import type { Reachable } from '../hub.js';
+import type { KeptIma } from '../imalists.js';
 import { Bucket, type ConnectionLimits } from './limits.js';
+import { Pages, type Room } from './pages.js';
 
 type Hello = LinkBody<'hello'>;
 export type Stage =
   | { readonly name: 'new' }
   | { readonly name: 'stranger'; readonly hello: Hello }
   | { readonly name: 'enrolling'; readonly hello: Hello; readonly enrolling: Enrolling }
-  | { readonly name: 'proven'; readonly hello: Hello; readonly deviceId: string; readonly akName: string };
+  | { readonly name: 'proven'; readonly hello: Hello; readonly deviceId: string; readonly akName: string; readonly tier: Tier };
 export type StageName = Stage['name'];
 export type Dispatch = (v: Verifier, connection: Connection, message: DeviceMessage) => Promise<void>;
 
@@ -28,6 +31,10 @@ export class Connection implements Reachable {
   /** Names this connection; the platform nonces it gets are good for it alone. */
   readonly id: string;
   stage: Stage = { name: 'new' };
+  /** The log of this device as far as it came without evidence. */
+  readonly pages: Pages;
+  /** Where its IMA list stands: what was accepted, and pieces since. Null before it is proven, and where no list is asked for. */
+  ima: KeptIma | null = null;
   private readonly v: Verifier;
   private readonly socket: WebSocket;
   private readonly limits: ConnectionLimits;
@@ -40,10 +47,11 @@ export class Connection implements Reachable {
   private work: Promise<void> = Promise.resolve();
   private alive = true;
 
-  constructor(v: Verifier, socket: WebSocket, limits: ConnectionLimits, dispatch: Dispatch) {
+  constructor(v: Verifier, socket: WebSocket, limits: ConnectionLimits, dispatch: Dispatch, room: Room) {
     this.v = v;
     this.socket = socket;
     this.limits = limits;
+    this.pages = new Pages(room);
     this.id = ulid(v.now(), v.random(10));
     this.bucket = new Bucket(limits, v.now());
     this.timers = [setInterval(() => this.beat(), limits.heartbeatMs), setTimeout(() => this.mustBeProven(), limits.proveMs)];
@@ -64,6 +72,12 @@ export class Connection implements Reachable {
     const refused = asFault(error);
     if (refused.code === 'bug.internal') this.v.logger.error({ connection: this.id, err: refused.cause }, 'message failed');
     this.send('error', { code: refused.code, message: refused.message.slice(0, 1024) }, re);
+  }
+
+  /** Keeps where the IMA list stands, and says it: the device goes on there. */
+  knowIma(ima: KeptIma | null, re: string | null = null): void {
+    this.ima = ima;
+    if (ima !== null) this.send('ima', { entries: ima.standing.n, bytes: ima.standing.bytes }, re);
   }
 
   /** Repeats a task while the connection lives. */
@@ -152,6 +166,7 @@ export class Connection implements Reachable {
 
   private ended(): void {
     for (const timer of this.timers) clearInterval(timer);
+    this.pages.take();
     if (this.stage.name === 'proven') this.v.hub.leave(this.stage.deviceId, this);
   }
 }

@@ -1,5 +1,4 @@
 /** What a device may say, and when: one row per message. A message that comes in another stage is refused, and nothing changes. */
-import { extendHead } from '../../attest/head.js';
 import { Fault, fault } from '../../src/base/fault.js';
 import type { DeviceMessage, LinkBody } from '../../src/link.js';
 import { paymentHash } from '../../src/objects/intent.js';
@@ -7,7 +6,11 @@ import { storedAnswer } from '../answer.js';
 import { freshId, type Verifier } from '../context.js';
 import { decide } from '../decide.js';
 import { beginEnrolment, proveEnrolment } from '../enrol.js';
+import { imaAfter, keptIma, takePiece } from '../imalists.js';
 import { leafDraft } from '../leaves.js';
+import { askAllowance } from '../offline/ask.js';
+import { bring } from '../offline/bring.js';
+import { returnAllowances } from '../offline/close.js';
 import { takePlatform } from '../platform.js';
 import type { Connection, Stage, StageName } from './connection.js';
 import { deliver } from './deliver.js';
@@ -35,7 +38,8 @@ const HANDLERS: { readonly [T in Type]: Row } = {
   /** One try: a wrong answer needs a new session. */
   enrol_proof: on('enrol_proof', ['enrolling'], async ({ v, connection, stage, body, id }) => {
     connection.stage = { name: 'stranger', hello: stage.hello };
-    const { deviceId, akName, result } = await proveEnrolment(v, stage.enrolling, body);
+    const { deviceId, akName, result } = await proveEnrolment(v, stage.enrolling, { ...body, log: connection.pages.end(body.log) });
+    connection.knowIma(imaAfter(v, result, body.evidence.ima !== null, null));
     await welcome(v, connection, { deviceId, akName, hello: stage.hello, tier: result.appraisal.tier, re: id });
   }),
 
@@ -45,8 +49,10 @@ const HANDLERS: { readonly [T in Type]: Row } = {
     const isNew = stage.name === 'stranger';
     const fresh = connection.spend(body.evidence.binding.nonce);
     if (!isNew) connection.givePlatformNonces(1);
-    const { appraisal } = await takePlatform(v, device, body, { fresh, connection: isNew });
-    if (isNew) return welcome(v, connection, { deviceId: device.deviceId, akName: device.akName, hello: stage.hello, tier: appraisal.tier, re: id });
+    const known = isNew ? await keptIma(v, device.akName) : connection.ima;
+    const result = await takePlatform(v, device, { ...body, log: connection.pages.end(body.log) }, { fresh, connection: isNew, ima: known?.standing ?? null });
+    connection.knowIma(imaAfter(v, result, body.evidence.ima !== null, known));
+    if (isNew) return welcome(v, connection, { deviceId: device.deviceId, akName: device.akName, hello: stage.hello, tier: result.appraisal.tier, re: id });
     connection.send('ack', {}, id);
   }),
 
@@ -57,16 +63,39 @@ const HANDLERS: { readonly [T in Type]: Row } = {
     connection.track(deliver(v, connection, answer, id), id);
   }),
 
+  /** Payments that were made offline, in the order in which they come. */
+  offline: on('offline', ['proven'], async ({ v, connection, stage, body, id }) => {
+    const answer = await bring(v, await deviceOf(v, stage), body, stage.hello.build);
+    connection.track(deliver(v, connection, answer, id), id);
+  }),
+
+  allowance_return: on('allowance_return', ['proven'], async ({ v, connection, stage, id }) => {
+    await returnAllowances(v, stage.deviceId);
+    connection.send('ack', {}, id);
+  }),
+
+  allowance_ask: on('allowance_ask', ['proven'], async ({ v, connection, stage, body, id }) => {
+    connection.send('allowance', { allowance: await askAllowance(v, await deviceOf(v, stage), body.mandateId, stage.tier) }, id);
+  }),
+
   refusal: on('refusal', ['proven'], async ({ v, connection, stage, body, id }) => {
     const draft = leafDraft(v, { kind: 'refused', chain: stage.deviceId, code: body.code, payment: paymentHash(body.intent) });
     await v.log.record({ eventId: freshId(v, 'evt'), draft }, v.now());
     connection.send('ack', {}, id);
   }),
 
-  /** Says whether the log continues what is known. Nothing of it is kept before a certified register covers it. */
-  log_append: on('log_append', ['proven'], async ({ v, connection, stage, body: { log }, id }) => {
-    extendHead(await v.store.logHead(stage.deviceId, log.epoch), log);
+  /** Nothing of it is kept before a certified register covers it. */
+  log_append: on('log_append', ['stranger', 'enrolling', 'proven'], async ({ v, connection, stage, body: { log }, id }) => {
+    const device = await v.store.deviceByAk(stage.hello.akName ?? '');
+    if (!device && stage.name !== 'enrolling') throw fault('device.unknown', { akName: stage.hello.akName ?? 'none' });
+    const head = device && (await v.store.logHead(device.deviceId, log.epoch));
+    connection.pages.add(log, head?.nextN ?? 0);
     connection.send('ack', {}, id);
+  }),
+
+  /** A proven device alone: judging a long list is work. */
+  ima_append: on('ima_append', ['proven'], async ({ v, connection, body, id }) => {
+    connection.knowIma(takePiece(v, connection.ima, body), id);
   }),
 
   /** The stored answer of a payment of this device, and its result if it has one. */

@@ -13,7 +13,8 @@ interface Proven { readonly deviceId: string; readonly akName: string; readonly 
 export async function welcome(v: Verifier, connection: Connection, { deviceId, akName, hello, tier, re }: Proven): Promise<void> {
   const device = await v.store.deviceById(deviceId);
   if (!device) throw fault('device.unknown', { akName });
-  connection.stage = { name: 'proven', hello, deviceId, akName };
+  connection.stage = { name: 'proven', hello, deviceId, akName, tier };
+  await v.store.stopAllowances(deviceId);
   await keepAgents(v, connection, deviceId, hello);
   connection.send('welcome', { deviceId, device: device.record, aud: v.config.issuers.verifier, nowMs: v.now(), simulated: device.simulated, tier }, re);
   v.hub.join(deviceId, connection, v.now());

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import { availableOf } from './ledger.js';
 import type { Tx } from './database.js';
+import { heldBy } from './offline.js';
 import type { CarrierRow, MandateRow, Store } from './verbs.js';
 
 const carriers = (tx: Tx) => tx.selectFrom('carriers')
@@ -56,12 +57,16 @@ async function windowSince(tx: Tx, carrierId: string, fromMs: number): Promise<{
   return { spent: row.spent, count: Number(row.count) };
 }
 
-/** All moving numbers of a decision in one consistent read. The reservation later holds them by the carrier's `state_seq`. */
+/** All moving numbers of a decision in one consistent read. What offline allowances hold counts as spent in every window: it may be, at any moment. The reservation later holds them by the carrier's `state_seq`. */
 export async function readAuthority(tx: Tx, { carrierId, mandateId, payee, windowsFromMs }: Parameters<Store['authority']>[0]): ReturnType<Store['authority']> {
   const carrier = await readCarrier(tx, carrierId);
   const mandate = mandateId === null ? null : await readMandate(tx, mandateId);
+  const offline = await heldBy(tx, carrierId);
   const windows = [];
-  for (const fromMs of windowsFromMs) windows.push(await windowSince(tx, carrierId, fromMs));
+  for (const fromMs of windowsFromMs) {
+    const { spent, count } = await windowSince(tx, carrierId, fromMs);
+    windows.push({ spent: spent + offline.total, count: count + offline.count });
+  }
   const scenario = (await readPayee(tx, payee.id, payee.origin))?.scenario ?? null;
   return {
     carrier, mandate,

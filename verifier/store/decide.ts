@@ -14,12 +14,15 @@ import type { DecideInput, DecideResult } from './verbs.js';
 
 type Reserve = NonNullable<DecideInput['reserve']>;
 
+/** What a payment's own rows hold, however its money is reserved. */
+type Stored = Pick<DecideInput, 'payment' | 'attempt' | 'code' | 'nowMs'>;
+
 /** A payment takes new attempts until one of them is permitted. */
 const OPEN_STATES: readonly PaymentState[] = ['received', 'proving', 'confirm_required', 'denied'];
 const STATE_OF = { permit: 'permitted', confirm: 'confirm_required', deny: 'denied' } as const;
 
 /** The next state of a payment that is known. The same id, key or intent with other content is another payment under its name. */
-async function continuePayment(tx: Tx, { payment, attempt, code }: DecideInput): Promise<void> {
+async function continuePayment(tx: Tx, { payment, attempt, code }: Stored): Promise<void> {
   const known = await tx.selectFrom('payments').selectAll().where('payment_id', '=', payment.paymentId).executeTakeFirst();
   const same = known && known.device_id === payment.deviceId && known.agent_id === payment.agentId && known.idempotency_key === payment.idempotencyKey
     && known.request_sha256 === payment.requestSha256 && known.payment_sha256 === payment.paymentSha256;
@@ -30,7 +33,7 @@ async function continuePayment(tx: Tx, { payment, attempt, code }: DecideInput):
   if (!hitOne(written)) throw moved();
 }
 
-async function storePayment(tx: Tx, input: DecideInput): Promise<void> {
+export async function storePayment(tx: Tx, input: Stored): Promise<void> {
   const { payment, attempt, code, nowMs } = input;
   const row = {
     payment_id: payment.paymentId, device_id: payment.deviceId, agent_id: payment.agentId, idempotency_key: payment.idempotencyKey, request_sha256: payment.requestSha256,
@@ -39,7 +42,7 @@ async function storePayment(tx: Tx, input: DecideInput): Promise<void> {
   if (!hitOne(await tx.insertInto('payments').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) await continuePayment(tx, input);
 }
 
-async function storeAttempt(tx: Tx, { payment: { paymentId }, nonce, attempt }: DecideInput): Promise<void> {
+export async function storeAttempt(tx: Tx, { payment: { paymentId }, nonce, attempt }: Stored & { nonce: { value: string } }): Promise<void> {
   const { n, evidence, ear, stateJson, decision, decisionKind, decidedMs } = attempt;
   const row = { payment_id: paymentId, n, nonce: nonce.value, evidence, ear, state_json: stateJson, decision, decision_kind: decisionKind, decided_ms: decidedMs };
   if (hitOne(await tx.insertInto('attempts').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) return;
@@ -63,7 +66,7 @@ async function reserveOnCarrier(tx: Tx, { carrierId, rev, stateSeq, amount }: Re
 }
 
 /** The lowest slot of the mandate that is not taken: one that was freed, or the next after the last. */
-async function freeSlot(tx: Tx, mandateId: string): Promise<bigint> {
+export async function freeSlot(tx: Tx, mandateId: string): Promise<bigint> {
   const { rows } = await sql<{ slot: bigint }>`
     SELECT coalesce(
       (SELECT min(f.slot) FROM mandate_uses f WHERE f.mandate_id = ${mandateId} AND f.state = 'freed'

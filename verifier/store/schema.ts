@@ -44,6 +44,8 @@ CREATE UNIQUE INDEX measurement_heads_boot ON measurement_heads(ak_name, reset_c
 -- append only: a second history of one epoch cannot be stored
 CREATE TABLE measurements(device_id TEXT NOT NULL, epoch TEXT NOT NULL, n BIGINT NOT NULL, digest TEXT NOT NULL, entry TEXT NOT NULL, PRIMARY KEY(device_id, epoch, n));
 CREATE TABLE platforms(platform_sha256 TEXT PRIMARY KEY, device_id TEXT NOT NULL, evidence TEXT NOT NULL, appraisal TEXT NOT NULL, seen_ms BIGINT NOT NULL);
+-- where the IMA list of each key's machine stands: of its latest boot alone
+CREATE TABLE ima_lists(ak_name TEXT PRIMARY KEY REFERENCES device_keys, reset_count BIGINT NOT NULL, standing TEXT NOT NULL);
 -- issued without a write, consumed once by INSERT; purged only a day after expiry
 CREATE TABLE used_nonces(nonce TEXT PRIMARY KEY, device_id TEXT NOT NULL, purpose TEXT NOT NULL CHECK(purpose IN('payment','platform','counter')), expires_ms BIGINT NOT NULL, used_ms BIGINT NOT NULL);
 `;
@@ -118,9 +120,24 @@ CREATE TABLE outbox(event_id TEXT PRIMARY KEY, topic TEXT NOT NULL, subject TEXT
 CREATE INDEX outbox_created ON outbox(created_ms);
 `;
 
+const OFFLINE = `
+-- a hold on carrier and mandate; ctr_last is the line of its payments, ctr_end the counter with which the device came back
+CREATE TABLE allowances(allowance_id TEXT PRIMARY KEY, carrier_id TEXT NOT NULL REFERENCES carriers, mandate_id TEXT NOT NULL REFERENCES mandates, device_id TEXT NOT NULL, ak_name TEXT NOT NULL REFERENCES device_keys, token TEXT NOT NULL,
+  state TEXT NOT NULL CHECK(state IN('live','closed','ended')), max_count BIGINT NOT NULL CHECK(max_count>0), max_total BIGINT NOT NULL CHECK(max_total>0), uses BIGINT NOT NULL DEFAULT 0, spent BIGINT NOT NULL DEFAULT 0,
+  ctr_base BIGINT NOT NULL, ctr_last BIGINT NOT NULL, ctr_end BIGINT, reset_count BIGINT NOT NULL, restart_count BIGINT NOT NULL, clock BIGINT NOT NULL, seq BIGINT NOT NULL, attest_sha256 TEXT NOT NULL,
+  upload_until_ms BIGINT NOT NULL, CHECK(uses>=0 AND uses<=max_count), CHECK(spent>=0 AND spent<=max_total), CHECK(ctr_last>=ctr_base));
+-- one that the device may still spend, per mandate and device
+CREATE UNIQUE INDEX allowances_live ON allowances(mandate_id, device_id) WHERE ctr_end IS NULL AND state<>'ended';
+CREATE INDEX allowances_carrier ON allowances(carrier_id);
+-- each value of a counter belongs to one payment
+CREATE TABLE offline_counts(ak_name TEXT NOT NULL, ctr BIGINT NOT NULL, allowance_id TEXT NOT NULL REFERENCES allowances, payment_id TEXT NOT NULL, PRIMARY KEY(ak_name, ctr));
+CREATE INDEX offline_counts_allowance ON offline_counts(allowance_id);
+`;
+
 const statements = (...parts: string[]): string[] => parts.flatMap((part) => part.split(/;\n/)).map((text) => text.trim()).filter((text) => text !== '');
 
 export const SCHEMA_VERSION_TABLE = 'CREATE TABLE IF NOT EXISTS schema_version(version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)';
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, statements: statements(PEOPLE, DEVICES, FRESHNESS, DELEGATION, PAYMENTS, MONEY, DEPOSIT, SETTINGS) },
+  { version: 2, statements: statements(OFFLINE) },
 ];

@@ -18,6 +18,7 @@ import { deviceVerbs } from './devices.js';
 import { enrolmentVerbs } from './enrolment.js';
 import { freshnessVerbs } from './freshness.js';
 import { migrate } from './migrate.js';
+import { offlineVerbs } from './offline.js';
 import { outboxVerbs } from './outbox.js';
 import { paymentVerbs } from './payments.js';
 import { peopleVerbs } from './people.js';
@@ -36,7 +37,7 @@ const verbsOf = (db: Database): Store => ({
   migrate: () => migrate(db),
   close: () => db.close(),
   ...peopleVerbs(db), ...enrolmentVerbs(db), ...deviceVerbs(db), ...freshnessVerbs(db), ...delegationVerbs(db),
-  ...paymentVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db), ...statusVerbs(db), ...outboxVerbs(db), ...watchVerbs(db),
+  ...paymentVerbs(db), ...offlineVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db), ...statusVerbs(db), ...outboxVerbs(db), ...watchVerbs(db),
   ledgerSum: () => ledgerSum(db),
 });
 

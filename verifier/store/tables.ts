@@ -2,7 +2,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Code } from '../../src/codes.js';
 import type { CarrierState, DecisionKind, Level, MandateState, NoncePurpose, PaymentState } from '../../src/names.js';
-import type { DeviceRow, RedemptionState, RefundRow } from './verbs.js';
+import type { AllowanceRow, DeviceRow, RedemptionState, RefundRow } from './verbs.js';
 
 type Int = ColumnType<bigint, bigint | number, bigint | number>;
 type Zero = ColumnType<bigint, bigint | number | undefined, bigint | number>;
@@ -23,6 +23,7 @@ export interface Tables {
   measurement_heads: { device_id: string; epoch: string; ak_name: string; next_n: Int; register: string; reset_count: Int; restart_count: Int };
   measurements: { device_id: string; epoch: string; n: Int; digest: string; entry: string };
   platforms: { platform_sha256: string; device_id: string; evidence: string; appraisal: string; seen_ms: Int };
+  ima_lists: { ak_name: string; reset_count: Int; standing: string };
   used_nonces: { nonce: string; device_id: string; purpose: NoncePurpose; expires_ms: Int; used_ms: Int };
   manifests: { manifest_sha256: string; agent_id: string; version: string; token: string; revoked_ms: MaybeInt };
   carriers: { carrier_id: string; user_id: string; currency: string; state: CarrierState; rev: Int; total_max: Int; reserved: Zero; spent: Zero; state_seq: Zero };
@@ -35,6 +36,11 @@ export interface Tables {
   confirmations: { confirmation_id: string; payment_id: string; key_id: string; token: string; assertion: MaybeText; consumed_attempt: MaybeInt };
   mandate_uses: { mandate_id: string; slot: Int; payment_id: string; state: 'held' | 'used' | 'freed' };
   reservations: { reservation_id: string; payment_id: string; carrier_id: string; amount: Int; captured: Zero; released: Zero; expires_ms: Int; created_ms: Int };
+  allowances: {
+    allowance_id: string; carrier_id: string; mandate_id: string; device_id: string; ak_name: string; token: string; state: AllowanceRow['state']; max_count: Int; max_total: Int; uses: Zero; spent: Zero;
+    ctr_base: Int; ctr_last: Int; ctr_end: MaybeInt; reset_count: Int; restart_count: Int; clock: Int; seq: Int; attest_sha256: string; upload_until_ms: Int;
+  };
+  offline_counts: { ak_name: string; ctr: Int; allowance_id: string; payment_id: string };
   accounts: { account_id: string; kind: 'main' | 'available' | 'reserved' | 'payee' | 'external'; currency: string; balance: Zero };
   transfers: { event_id: string; leg: Int; debit: string; credit: string; amount: Int; created_ms: Int };
   log_queue: { event_id: string; chain: string; body: string; created_ms: Int };

@@ -23,6 +23,19 @@ export type RedemptionState = 'held' | 'started' | 'settled' | 'failed';
 export interface RedemptionRow { jti: string; state: RedemptionState; amount: bigint | null; receipt: string | null }
 export interface RefundRow { refundId: string; paymentId: string; amount: bigint; state: 'started' | 'settled' | 'failed'; receipt: string | null }
 
+/** Where an IMA list stands, as its encoding says, and the boot that it was shown in. */
+export interface ImaListRow { resetCount: number; standing: string }
+
+/** `clock`: where the line of its payments stands, its counter the last one taken. `counted`: values of the counter that belong to payments which were brought. */
+export interface AllowanceRow {
+  allowanceId: string; carrierId: string; mandateId: string; deviceId: string; token: string; state: 'live' | 'closed' | 'ended'; maxCount: number; maxTotal: bigint;
+  count: number; spent: bigint; ctrBase: bigint; ctrEnd: bigint | null; clock: DeviceClock; uploadUntilMs: number; counted: number;
+}
+/** An offline payment as it was judged. `amount`: what is taken out of the hold; null when it was not permitted. */
+export interface OfflineSpend extends Pick<DecideInput, 'payment' | 'attempt' | 'code' | 'leaf' | 'nowMs'> {
+  allowance: AllowanceRow; akName: string; clock: DeviceClock; nonce: { value: string }; reservationId: string; amount: bigint | null;
+}
+
 /** A leaf before the log gives it its place in its chain; the sequencer fills `seq` and `prev`. */
 export type LeafDraft = Omit<DepositLeaf, 'seq' | 'prev'> & { kind: LeafKind };
 export interface QueuedLeaf { eventId: string; chain: string; body: string }
@@ -126,9 +139,10 @@ export interface Store {
   latestHead(deviceId: string): Promise<LogHead | null>;
   /** Entries `from` up to but without `to`. */
   logEntries(deviceId: string, epoch: Sha256, from: number, to: number): Promise<LogRow[]>;
-  /** Consumes the nonce, advances clock and history, keeps the platform part; false when the nonce was used or another history won. */
-  acceptPlatform(input: { nonce: DecideInput['nonce']; device: NonNullable<DecideInput['device']>; deviceId: string; platformSha256: Sha256; evidence: string; appraisal: string; nowMs: number }): Promise<boolean>;
+  /** Consumes the nonce, advances clock and history, keeps the platform part and where the IMA list stands, if one was shown; false when the nonce was used or another history won. */
+  acceptPlatform(input: { nonce: DecideInput['nonce']; device: NonNullable<DecideInput['device']>; deviceId: string; platformSha256: Sha256; evidence: string; appraisal: string; ima: ImaListRow | null; nowMs: number }): Promise<boolean>;
   platform(platformSha256: Sha256): Promise<{ deviceId: string; evidence: string; appraisal: string; seenMs: number } | null>;
+  imaList(akName: string): Promise<ImaListRow | null>;
 
   /* delegation */
   addManifest(row: { manifestSha256: Sha256; agentId: string; version: string; token: string }): Promise<void>;
@@ -171,6 +185,25 @@ export interface Store {
   /** Consent that a device's payments wait for and no attempt has used: what a device is told that was away when it was given. */
   unusedConfirmations(deviceId: string): Promise<{ paymentId: string; token: string }[]>;
   confirmation(paymentId: string): Promise<{ confirmationId: string; keyId: string; token: string; assertion: string | null; consumedAttempt: number | null } | null>;
+
+  /* offline allowances */
+  /** Holds the whole amount and all payments, and writes the leaf. `store.conflict`: the mandate has one on this device that was not stopped. */
+  issueAllowance(input: { allowanceId: string; carrierId: string; rev: number; stateSeq: number; mandateId: string; maxPayments: number | null; deviceId: string; akName: string; token: string; maxCount: number; maxTotal: bigint; clock: DeviceClock; ctrBase: bigint; uploadUntilMs: number; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<DecideResult>;
+  allowance(allowanceId: string): Promise<AllowanceRow | null>;
+  /** The one that a device may still spend. */
+  liveAllowance(mandateId: string, deviceId: string): Promise<AllowanceRow | null>;
+  /** What unended allowances of a carrier hold and no payment has taken. */
+  heldOffline(carrierId: string): Promise<{ count: number; total: bigint }>;
+  /** The device has come back: what it makes from its present counter on was not made under an allowance that began before it. Idempotent. */
+  stopAllowances(deviceId: string): Promise<void>;
+  /** Allowances that were stopped and still hold something. */
+  stoppedAllowances(deviceId: string): Promise<AllowanceRow[]>;
+  /** Allowances past the time until which payments are taken, that still hold something. */
+  overdueAllowances(nowMs: number): Promise<AllowanceRow[]>;
+  /** Deposits the leaf at the first time; with `end`, what is left goes back to carrier and mandate. Idempotent. */
+  closeAllowance(input: { allowanceId: string; end: boolean; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  /** Takes one value of the counter and moves the line; for a permit, the money comes out of the hold. */
+  spendOffline(input: OfflineSpend): Promise<DecideResult>;
 
   /* settlement */
   /** Stores the token once its leaf is under a committed checkpoint; the first token of a payment wins and is returned. @throws Fault deposit.unavailable, token.expired (the money went back) */

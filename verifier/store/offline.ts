@@ -1,0 +1,147 @@
+/**
+ * Offline allowances as verbs. The whole amount and all the payments of an allowance are held on carrier and mandate from the moment it is issued; a payment
+ * that is brought takes its part out of the hold, never anything else. Called by the carrier issuer (issue, close, end) and the decision service (spend).
+ */
+import type { Selectable } from 'kysely';
+import { sql } from 'kysely';
+import type { DeviceClock } from '../../attest/types.js';
+import { type Database, hitOne, insist, moved, outcome, refused, type Tx } from './database.js';
+import { freeSlot, storeAttempt, storePayment } from './decide.js';
+import { availableOf, reservedOf, transfer } from './ledger.js';
+import { enqueue } from './queue.js';
+import type { Tables } from './tables.js';
+import type { AllowanceRow, Store } from './verbs.js';
+
+type Input<V extends keyof Store> = Store[V] extends (input: infer I) => unknown ? I : never;
+type Row = Selectable<Tables['allowances']>;
+
+const clockOf = (row: Row): DeviceClock => ({ resetCount: Number(row.reset_count), restartCount: Number(row.restart_count), clock: row.clock, seq: Number(row.seq), ctr: row.ctr_last, attestSha256: row.attest_sha256 });
+
+/** `counted`: values of the counter that belong to payments which were brought. */
+async function allowanceRow(tx: Tx, row: Row): Promise<AllowanceRow> {
+  const { counted } = await tx.selectFrom('offline_counts').select((eb) => eb.fn.countAll<bigint>().as('counted')).where('allowance_id', '=', row.allowance_id).executeTakeFirstOrThrow();
+  return {
+    allowanceId: row.allowance_id, carrierId: row.carrier_id, mandateId: row.mandate_id, deviceId: row.device_id, token: row.token, state: row.state, maxCount: Number(row.max_count), maxTotal: row.max_total,
+    count: Number(row.uses), spent: row.spent, ctrBase: row.ctr_base, ctrEnd: row.ctr_end, clock: clockOf(row), uploadUntilMs: Number(row.upload_until_ms), counted: Number(counted),
+  };
+}
+
+const held = (allowanceId: string, nth: number): string => `${allowanceId}:${String(nth).padStart(2, '0')}`;
+
+/** A use of the mandate for each payment that may come. @throws Refused (retry) */
+async function holdSlots(tx: Tx, { allowanceId, mandateId, carrierId, maxCount, maxPayments, nowMs }: Input<'issueAllowance'>): Promise<void> {
+  const valid = await tx.updateTable('mandates').set((eb) => ({ state: eb.ref('state') }))
+    .where('mandate_id', '=', mandateId).where('carrier_id', '=', carrierId).where('state', '=', 'valid').where('exp_ms', '>', BigInt(nowMs)).executeTakeFirst();
+  if (!hitOne(valid)) throw moved();
+  for (let nth = 0; nth < maxCount; nth++) {
+    const slot = await freeSlot(tx, mandateId);
+    if (maxPayments !== null && slot > BigInt(maxPayments)) throw moved();
+    await tx.insertInto('mandate_uses').values({ mandate_id: mandateId, slot, payment_id: held(allowanceId, nth), state: 'held' }).execute();
+  }
+}
+
+/** @throws Refused (retry) when carrier, mandate or funds moved; store.conflict when the mandate has an allowance on the device that was not stopped */
+async function issue(tx: Tx, input: Input<'issueAllowance'>): Promise<void> {
+  const { allowanceId, carrierId, rev, stateSeq, mandateId, deviceId, akName, token, maxCount, maxTotal, clock, ctrBase, uploadUntilMs, nowMs } = input;
+  const carrier = await tx.updateTable('carriers').set((eb) => ({ reserved: eb('reserved', '+', maxTotal), state_seq: eb('state_seq', '+', 1n) }))
+    .where('carrier_id', '=', carrierId).where('state', '=', 'active').where('rev', '=', BigInt(rev)).where('state_seq', '=', BigInt(stateSeq))
+    .where(sql<boolean>`reserved + spent + ${maxTotal} <= total_max`).returning('currency').executeTakeFirst();
+  if (!carrier) throw moved();
+  await holdSlots(tx, input);
+  const row = {
+    allowance_id: allowanceId, carrier_id: carrierId, mandate_id: mandateId, device_id: deviceId, ak_name: akName, token, state: 'live' as const, max_count: maxCount, max_total: maxTotal, ctr_base: ctrBase, ctr_last: ctrBase,
+    reset_count: clock.resetCount, restart_count: clock.restartCount, clock: clock.clock, seq: clock.seq, attest_sha256: clock.attestSha256, upload_until_ms: uploadUntilMs,
+  };
+  if (!hitOne(await tx.insertInto('allowances').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw refused('store.conflict');
+  await transfer(tx, `hold:${allowanceId}`, [{ from: availableOf(carrierId, carrier.currency), to: reservedOf(carrierId, carrier.currency), amount: maxTotal }], nowMs);
+  await enqueue(tx, input.leaf, nowMs);
+}
+
+/** What of a hold no payment has taken goes back, with the uses of the mandate. */
+async function release(tx: Tx, row: Row, nowMs: number): Promise<void> {
+  const amount = row.max_total - row.spent;
+  const { currency } = await tx.updateTable('carriers').set((eb) => ({ reserved: eb('reserved', '-', amount), state_seq: eb('state_seq', '+', 1n) }))
+    .where('carrier_id', '=', row.carrier_id).returning('currency').executeTakeFirstOrThrow();
+  await tx.updateTable('mandate_uses').set({ state: 'freed' }).where('mandate_id', '=', row.mandate_id).where('payment_id', 'like', `${row.allowance_id}:%`).execute();
+  if (amount > 0n) await transfer(tx, `unhold:${row.allowance_id}`, [{ from: reservedOf(row.carrier_id, currency), to: availableOf(row.carrier_id, currency), amount }], nowMs);
+}
+
+async function close(tx: Tx, { allowanceId, end, leaf, nowMs }: Input<'closeAllowance'>): Promise<void> {
+  const row = await tx.selectFrom('allowances').selectAll().where('allowance_id', '=', allowanceId).executeTakeFirst();
+  if (!row || row.state === 'ended' || (row.state === 'closed' && !end)) return;
+  const written = await tx.updateTable('allowances').set({ state: end ? 'ended' : 'closed' })
+    .where('allowance_id', '=', allowanceId).where('state', '=', row.state).where('spent', '=', row.spent).where('ctr_last', '=', row.ctr_last).executeTakeFirst();
+  if (!hitOne(written)) throw moved();
+  if (end) await release(tx, row, nowMs);
+  if (row.state === 'live') await enqueue(tx, leaf, nowMs);
+}
+
+/** The line of an allowance moves by one payment, from exactly where it was judged; its value of the counter is taken once. @throws Refused (retry) */
+async function moveLine(tx: Tx, { allowance, payment: { paymentId }, akName, clock, amount }: Input<'spendOffline'>): Promise<void> {
+  const { ctr } = clock;
+  if (ctr === null) throw new TypeError('an offline payment has a counter');
+  const count = { ak_name: akName, ctr, allowance_id: allowance.allowanceId, payment_id: paymentId };
+  if (!hitOne(await tx.insertInto('offline_counts').values(count).onConflict((c) => c.doNothing()).executeTakeFirst())) throw moved();
+  const permits = amount === null ? { uses: 0n, spent: 0n } : { uses: 1n, spent: amount };
+  const written = await tx.updateTable('allowances').set((eb) => ({
+    ctr_last: ctr, reset_count: clock.resetCount, restart_count: clock.restartCount, clock: clock.clock, seq: clock.seq, attest_sha256: clock.attestSha256,
+    uses: eb('uses', '+', permits.uses), spent: eb('spent', '+', permits.spent),
+  })).where('allowance_id', '=', allowance.allowanceId).where('ctr_last', '=', allowance.clock.ctr ?? -1n).where('uses', '=', BigInt(allowance.count)).where('spent', '=', allowance.spent)
+    .where((eb) => (amount === null ? eb.lit(true) : eb.and([eb('state', '<>', 'ended'), eb(eb('spent', '+', amount), '<=', eb.ref('max_total')), eb('uses', '<', eb.ref('max_count'))]))).executeTakeFirst();
+  if (!hitOne(written)) throw moved();
+}
+
+/** Out of the hold: the carrier's reserved sum stays what it is, one use changes its name. */
+async function takeFromHold(tx: Tx, { allowance: { allowanceId, mandateId, carrierId, uploadUntilMs }, payment: { paymentId }, reservationId, amount, nowMs }: Input<'spendOffline'>): Promise<void> {
+  if (amount === null) return;
+  const use = await tx.selectFrom('mandate_uses').select('payment_id').where('mandate_id', '=', mandateId).where('state', '=', 'held').where('payment_id', 'like', `${allowanceId}:%`).orderBy('payment_id').limit(1).executeTakeFirst();
+  if (!use) throw moved();
+  await tx.updateTable('mandate_uses').set({ payment_id: paymentId }).where('payment_id', '=', use.payment_id).execute();
+  const expires = Math.max(uploadUntilMs, nowMs + 600_000);
+  await tx.insertInto('reservations').values({ reservation_id: reservationId, payment_id: paymentId, carrier_id: carrierId, amount, expires_ms: expires, created_ms: nowMs }).execute();
+}
+
+const unended = (tx: Tx) => tx.selectFrom('allowances').selectAll().where('state', '<>', 'ended');
+const rowsOf = (tx: Tx, rows: Row[]): Promise<AllowanceRow[]> => Promise.all(rows.map((row) => allowanceRow(tx, row)));
+
+type Verbs = 'issueAllowance' | 'allowance' | 'liveAllowance' | 'heldOffline' | 'stopAllowances' | 'stoppedAllowances' | 'overdueAllowances' | 'closeAllowance' | 'spendOffline';
+
+export const offlineVerbs = (db: Database): Pick<Store, Verbs> => ({
+  issueAllowance: (input) => outcome(db.write((tx) => issue(tx, input))),
+
+  allowance: (allowanceId) => db.read(async (tx) => {
+    const row = await tx.selectFrom('allowances').selectAll().where('allowance_id', '=', allowanceId).executeTakeFirst();
+    return row ? allowanceRow(tx, row) : null;
+  }),
+
+  liveAllowance: (mandateId, deviceId) => db.read(async (tx) => {
+    const row = await unended(tx).where('mandate_id', '=', mandateId).where('device_id', '=', deviceId).where('ctr_end', 'is', null).executeTakeFirst();
+    return row ? allowanceRow(tx, row) : null;
+  }),
+
+  heldOffline: (carrierId) => db.read((tx) => heldBy(tx, carrierId)),
+
+  stopAllowances: (deviceId) => db.write(async (tx) => {
+    await sql`UPDATE allowances SET ctr_end = (SELECT c.ctr FROM device_clock c WHERE c.ak_name = allowances.ak_name)
+      WHERE device_id = ${deviceId} AND ctr_end IS NULL AND ctr_base < (SELECT c.ctr FROM device_clock c WHERE c.ak_name = allowances.ak_name)`.execute(tx);
+  }),
+
+  stoppedAllowances: (deviceId) => db.read(async (tx) => rowsOf(tx, await unended(tx).where('device_id', '=', deviceId).where('ctr_end', 'is not', null).execute())),
+  overdueAllowances: (nowMs) => db.read(async (tx) => rowsOf(tx, await unended(tx).where('upload_until_ms', '<=', BigInt(nowMs)).execute())),
+  closeAllowance: (input) => insist(db, (tx) => close(tx, input)),
+
+  spendOffline: (input) => outcome(db.write(async (tx) => {
+    await moveLine(tx, input);
+    await storePayment(tx, input);
+    await storeAttempt(tx, input);
+    await takeFromHold(tx, input);
+    await enqueue(tx, input.leaf, input.nowMs);
+  })),
+});
+
+/** What unended allowances of a carrier still hold, in payments and money: the windows count it as if it were spent. */
+export async function heldBy(tx: Tx, carrierId: string): Promise<{ count: number; total: bigint }> {
+  const row = await unended(tx).clearSelect().select([sql<bigint>`cast(coalesce(sum(max_total - spent), 0) as bigint)`.as('total'), sql<bigint>`cast(coalesce(sum(max_count - uses), 0) as bigint)`.as('count')])
+    .where('carrier_id', '=', carrierId).executeTakeFirstOrThrow();
+  return { count: Number(row.count), total: row.total };
+}
