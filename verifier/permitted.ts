@@ -9,7 +9,7 @@ import { open, seal, type Verified } from '../src/objects/signed.js';
 import { freshId, type Verifier } from './context.js';
 import { decisionEvent } from './events.js';
 import type { Deposited } from './log.js';
-import type { AttemptRow, PaymentRow } from './store/verbs.js';
+import type { AttemptRow, PaymentRow, Redeem } from './store/verbs.js';
 
 const TOKEN_LIFE_S = 120;
 
@@ -25,19 +25,26 @@ export async function permittedOf(v: Verifier, payment: PaymentRow): Promise<Per
 
 export const depositPermit = (v: Verifier, { attempt }: Permitted): Promise<Deposited> => v.log.deposit(decisionEvent(attempt.decision, attempt.decidedMs));
 
-/** The first token of a payment is the only one. @throws Fault token.expired, deposit.unavailable */
-export async function release(v: Verifier, permitted: Permitted, leaf: Deposited): Promise<Verified<ExecutionToken>> {
+/** A token as it stands in the store; `redeem` is what this very call has begun with it. */
+export interface Released { readonly token: Verified<ExecutionToken>; readonly redeem: Redeem | null }
+
+/**
+ * The first token of a payment is the only one. `redeeming`: what is to become of it in the same transaction.
+ * @throws Fault token.expired, deposit.unavailable
+ */
+export async function release(v: Verifier, permitted: Permitted, leaf: Deposited, redeeming: (token: Verified<ExecutionToken>) => Promise<Redeem | null>): Promise<Released> {
   const { paymentId } = permitted.payment;
   const before = await v.store.executionToken(paymentId);
-  if (before) return open(EXECUTION_TOKEN, before.token, v.trust.keys);
+  if (before) return { token: open(EXECUTION_TOKEN, before.token, v.trust.keys), redeem: null };
   const reservation = await v.store.reservation(paymentId);
   if (!reservation || permitted.decision.value.exp * 1000 <= v.now()) throw fault('token.expired');
   const value = tokenOf(v, permitted, leaf.proof, reservation);
-  const token = await v.store.releaseToken({
-    jti: value.jti, paymentId, reservationId: reservation.reservationId, leafIdx: leaf.stored.idx,
-    token: seal(EXECUTION_TOKEN, value, v.keys.carrier), expiresMs: value.exp * 1000,
+  const token = open(EXECUTION_TOKEN, seal(EXECUTION_TOKEN, value, v.keys.carrier), v.trust.keys);
+  const redeem = await redeeming(token);
+  const first = await v.store.releaseToken({
+    jti: value.jti, paymentId, reservationId: reservation.reservationId, leafIdx: leaf.stored.idx, token: token.token, expiresMs: value.exp * 1000, redeem,
   });
-  return open(EXECUTION_TOKEN, token, v.trust.keys);
+  return first === token.token ? { token, redeem } : { token: open(EXECUTION_TOKEN, first, v.trust.keys), redeem: null };
 }
 
 function tokenOf(v: Verifier, { payment, attempt, intent, decision }: Permitted, proof: string, { reservationId, carrierId }: { reservationId: string; carrierId: string }): ExecutionToken {

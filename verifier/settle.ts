@@ -13,7 +13,7 @@ import type { Deposited } from './log.js';
 import { depositPermit, type Permitted, permittedOf, release } from './permitted.js';
 import type { Rail, RailAnswer, RailOrder } from './rail.js';
 import { type Ended, receiptOf, resultLeaf } from './receipts.js';
-import type { PaymentRow } from './store/verbs.js';
+import type { FinishInput, PaymentRow, Redeem } from './store/verbs.js';
 
 /** `receipt` and `deposited` are null while the payee may still capture. */
 export interface Settled { readonly execution: string; readonly receipt: string | null; readonly deposited: Deposited | null }
@@ -84,33 +84,57 @@ export class Settlement {
     const v = this.v();
     const permitted = await permittedOf(v, payment);
     const leaf = await depositPermit(v, permitted);
-    const token = await release(v, permitted, leaf);
+    const { chain } = leaf.stored;
+    const { token, redeem } = await release(v, permitted, leaf, (own) => this.atOnce(v, { permitted, token: own, chain }));
     if (token.value.aud !== v.config.issuers.settlement) throw fault('token.audience');
-    const amount = captured ?? (await amountDue(v, token));
+    const amount = captured ?? redeem?.start.amount ?? (await amountDue(v, token));
     if (amount === null) return { execution: token.token, receipt: null, deposited: null };
-    const receipt = await this.redeem(v, { permitted, token, chain: leaf.stored.chain, amount, byPayee: captured !== null });
+    const receipt = redeem?.finish?.receipt ?? (await this.redeem(v, { permitted, token, chain, amount, byPayee: captured !== null, isMine: redeem !== null }));
     return { execution: token.token, receipt, deposited: await v.log.deposit(resultEvent(token.value.jti, token.value.iat * 1000)) };
   }
 
+  /** What a token is spent for in the transaction that releases it: everything, unless its payee has to capture it. */
+  private async atOnce(v: Verifier, leaving: Leaving): Promise<Redeem | null> {
+    const { value } = leaving.token;
+    if (heldForPayee(value)) return null;
+    const { amount } = value.amount;
+    const start = startOf(v, leaving.token, amount);
+    return { start, finish: this.rail.within ? finishOf(v, leaving, await orderOf(v, value, amount), PAID) : null };
+  }
+
   private async redeem(v: Verifier, redeeming: Redeeming): Promise<string> {
-    const { token: { value }, amount, byPayee } = redeeming;
-    const known = await v.store.redemption(value.paymentId);
-    const isLate = known === null ? v.now() >= value.exp * 1000 : known.state === 'held' && v.now() >= (value.captureUntil ?? 0) * 1000;
-    if (isLate && byPayee) throw fault('token.expired');
-    const started = await v.store.startRedemption({ jti: value.jti, requestSha256: requestOf(redeeming), amount, nowMs: v.now() });
+    const { token: { value }, amount } = redeeming;
+    const started = redeeming.isMine ? STARTED : await start(v, redeeming);
     if (started.receipt !== null) return started.receipt;
     const order = await orderOf(v, value, amount);
-    await finish(v, redeeming, order, isLate ? { code: 'token.expired', reference: null } : endOf(await ask(v, this.rail, started.mine, order)));
+    const ended: Ended = started.isLate ? { code: 'token.expired', reference: null } : endOf(await ask(v, this.rail, started.mine, order));
+    await v.store.finishRedemption(finishOf(v, redeeming, order, ended));
     const receipt = await v.store.receipt(value.paymentId);
     if (!receipt) throw fault('settle.outcome_unknown');
     return receipt;
   }
 }
 
-interface Redeeming { readonly permitted: Permitted; readonly token: Verified<ExecutionToken>; readonly chain: string; readonly amount: bigint; readonly byPayee: boolean }
+/** `chain`: of the leaf that the permit has. */
+interface Leaving { readonly permitted: Permitted; readonly token: Verified<ExecutionToken>; readonly chain: string }
+/** `isMine`: its redemption started in the transaction that released the token. */
+interface Redeeming extends Leaving { readonly amount: bigint; readonly byPayee: boolean; readonly isMine: boolean }
+
+const PAID: Ended = { code: null, reference: null };
+const STARTED = { mine: true, receipt: null, isLate: false };
 
 /** One token, one amount: that is the request which may be repeated, and no other. */
-const requestOf = ({ token, amount }: Redeeming): string => sha256(`ari-redemption\0${token.sha256}\0${amount}`);
+const startOf = (v: Verifier, { value, sha256: hash }: Verified<ExecutionToken>, amount: bigint): Redeem['start'] =>
+  ({ jti: value.jti, requestSha256: sha256(`ari-redemption\0${hash}\0${amount}`), amount, nowMs: v.now() });
+
+/** A token may start past its life, so that its end is recorded; the payee comes too late then. @throws Fault token.expired, token.used */
+async function start(v: Verifier, { token, amount, byPayee }: Redeeming): Promise<{ mine: boolean; receipt: string | null; isLate: boolean }> {
+  const { value } = token;
+  const known = await v.store.redemption(value.paymentId);
+  const isLate = known === null ? v.now() >= value.exp * 1000 : known.state === 'held' && v.now() >= (value.captureUntil ?? 0) * 1000;
+  if (isLate && byPayee) throw fault('token.expired');
+  return { ...(await v.store.startRedemption(startOf(v, token, amount))), isLate };
+}
 
 /** What is to be paid now: what was begun, or everything where nobody has to capture. Null: it waits for the payee. */
 async function amountDue(v: Verifier, { value }: Verified<ExecutionToken>): Promise<bigint | null> {
@@ -142,14 +166,14 @@ export function endOf(answer: RailAnswer): Ended {
 }
 
 /** Row 14: the receipt, the ledger and the leaf, in one transaction. */
-function finish(v: Verifier, { permitted, token, chain }: Redeeming, order: RailOrder, ended: Ended): Promise<void> {
+function finishOf(v: Verifier, { permitted, token, chain }: Leaving, order: RailOrder, ended: Ended): FinishInput {
   const { jti, paymentId, iat } = token.value;
   const { code } = ended;
   const moved = code === null;
   const receipt = seal(RECEIPT, receiptOf(v, token, moved ? order.amount : token.value.amount, ended), v.keys.settlement);
   const draft = resultLeaf(v, permitted, chain, { kind: moved ? 'settled' : 'failed', code, execution: token.sha256, receipt: tokenHash(receipt) });
-  return v.store.finishRedemption({
+  return {
     jti, paymentId, outcome: moved ? 'settled' : 'failed', captured: moved ? order.amount.amount : 0n, payeeAccount: order.account, receipt, code,
     leaf: { eventId: resultEvent(jti, iat * 1000), draft }, nowMs: v.now(),
-  });
+  };
 }

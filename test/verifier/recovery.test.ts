@@ -38,23 +38,24 @@ const until = async (done: () => boolean): Promise<void> => {
 };
 
 describe('a verifier that is killed', () => {
-  const deaths: Death[] = [
-    { verb: 'decide', when: 'after' },
-    { verb: 'sequence', when: 'before' }, { verb: 'sequence', when: 'after' },
-    { verb: 'releaseToken', when: 'before' }, { verb: 'releaseToken', when: 'after' },
-    { verb: 'startRedemption', when: 'before' }, { verb: 'startRedemption', when: 'after' },
-    { verb: 'finishRedemption', when: 'before' }, { verb: 'finishRedemption', when: 'after' },
+  /** A rail beside the database: a redemption is committed before it is asked, and what it said after. */
+  const besideLedger: Rail = { ...ledgerRail, name: 'beside', within: false };
+  const deaths: (Death & { rail: Rail })[] = [
+    { verb: 'decide', when: 'after', rail: ledgerRail },
+    { verb: 'sequence', when: 'before', rail: ledgerRail }, { verb: 'sequence', when: 'after', rail: ledgerRail },
+    ...[ledgerRail, besideLedger].flatMap((rail) => (['before', 'after'] as const).map((when) => ({ verb: 'releaseToken', when, rail }) as const)),
+    { verb: 'finishRedemption', when: 'before', rail: besideLedger }, { verb: 'finishRedemption', when: 'after', rail: besideLedger },
   ];
-  it.each(deaths)('$when $verb pays once all the same, when it runs again', async (death) => {
+  it.each(deaths)('$when $verb pays once all the same, when it runs again (rail: $rail.name)', async ({ rail, ...death }) => {
     const dying = dyingStore(await payer.service.store(), death);
-    await payer.service.restart({ store: dying });
+    await payer.service.restart({ store: dying, rail });
     await payer.reconnect();
     const { spent } = await balance();
     const message = await payer.attempt(payer.intent());
     dying.arm();
     payer.link.send('payment', message);
     await until(() => dying.dead);
-    await payer.service.restart();
+    await payer.service.restart({ rail });
     await payer.reconnect();
     const answer = await payer.link.ask('settle_query', { paymentId: message.paymentId });
     expect(answer.type === 'decision' && answer.body.state).toBe('settled');
@@ -119,7 +120,7 @@ describe('a log that cannot be written', () => {
 describe('a rail', () => {
   const railOf = (pay: () => Promise<RailAnswer>, query: () => Promise<RailAnswer>) => {
     const calls = { pay: 0, query: 0 };
-    const rail: Rail = { name: 'test', pay: () => { calls.pay++; return pay(); }, query: () => { calls.query++; return query(); } };
+    const rail: Rail = { name: 'test', within: false, pay: () => { calls.pay++; return pay(); }, query: () => { calls.query++; return query(); } };
     return { rail, calls };
   };
   const settled = (): Promise<RailAnswer> => Promise.resolve({ outcome: 'settled', reference: 'psp-7' });

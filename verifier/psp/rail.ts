@@ -13,7 +13,7 @@ const ORDER_LIFE_S = 60;
 export interface PspPorts { readonly url: string; readonly issuer: string; readonly signer: Signer; readonly provider: VerifyKey; readonly now: () => number; readonly deadlineMs?: number }
 
 export function pspRail(on: PspPorts): Rail {
-  return { name: 'http', pay: (order) => ask(on, 'pay', order), query: (order) => ask(on, 'query', order) };
+  return { name: 'http', within: false, pay: (order) => ask(on, 'pay', order), query: (order) => ask(on, 'query', order) };
 }
 
 /** @throws Fault link.protocol, token.*, or what the network throws: all of them mean that the outcome is not known */

@@ -22,7 +22,7 @@ async function assertDeposited(tx: Tx, leafIdx: number, paymentSha256: string): 
 }
 
 /** An open reservation is a permit whose money has gone nowhere. @throws Fault token.expired, deposit.unavailable */
-async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, token, expiresMs }: Input<'releaseToken'>): Promise<string> {
+async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, token, expiresMs, redeem = null }: Input<'releaseToken'>): Promise<string> {
   const first = await tx.selectFrom('execution_tokens').select('token').where('payment_id', '=', paymentId).executeTakeFirst();
   if (first) return first.token;
   const payment = await findPayment(tx, paymentId);
@@ -31,6 +31,8 @@ async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, to
   await assertDeposited(tx, leafIdx, payment.payment_sha256);
   await movePayment(tx, payment, 'released');
   await tx.insertInto('execution_tokens').values({ jti, payment_id: paymentId, reservation_id: reservationId, leaf_idx: leafIdx, token, expires_ms: expiresMs }).execute();
+  if (redeem !== null) await startRedemption(tx, redeem.start);
+  if (redeem?.finish) await finishRedemption(tx, redeem.finish);
   return token;
 }
 

@@ -7,6 +7,11 @@
  * Order of locks, the same in every verb, so that none waits for another in a circle on a database with row locks: nonce, device, payment, redemption,
  * carrier, mandate, slot, reservation, accounts by id, log queue. SQLite has one write lock, taken at the beginning.
  *
+ * A payment that the carrier's own ledger settles is four commits: decide (nonce, device, reservation, queued leaf: what was judged is what is paid), sequence
+ * (the permit's leaf under a checkpoint: no token before it), releaseToken with its redemption (token, money, receipt, queued leaf), sequence (the result's
+ * leaf, for the bundle). Where a provider moves the money, releaseToken commits that the redemption began, before the provider is asked, and
+ * finishRedemption what it answered: what began and has no end after a crash is asked for, never paid again. Payments at one moment share their sequencing.
+ *
  * What depends on the database stands in one file (sqlite.ts); the schema and every verb are the same on all.
  */
 import { sql } from 'kysely';

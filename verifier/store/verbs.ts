@@ -21,6 +21,10 @@ export interface AttemptRow { paymentId: string; n: number; nonce: string; evide
 export type RedemptionState = 'held' | 'started' | 'settled' | 'failed';
 /** `amount`: what is captured; null while the token is only held. */
 export interface RedemptionRow { jti: string; state: RedemptionState; amount: bigint | null; receipt: string | null }
+/** What becomes of a token in the transaction that releases it, when it is the first: its redemption starts, and for money that moves nowhere but in this database it ends too. */
+export interface Redeem { start: StartInput; finish: FinishInput | null }
+export interface StartInput { jti: string; requestSha256: Sha256; amount: bigint; nowMs: number }
+export interface FinishInput { jti: string; paymentId: string; outcome: 'settled' | 'failed'; captured: bigint; payeeAccount: string; receipt: string; code: Code | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }
 export interface RefundRow { refundId: string; paymentId: string; amount: bigint; state: 'started' | 'settled' | 'failed'; receipt: string | null }
 
 /** Where an IMA list stands, as its encoding says, and the boot that it was shown in. */
@@ -207,16 +211,16 @@ export interface Store {
 
   /* settlement */
   /** Stores the token once its leaf is under a committed checkpoint; the first token of a payment wins and is returned. @throws Fault deposit.unavailable, token.expired (the money went back) */
-  releaseToken(input: { jti: string; paymentId: string; reservationId: string; leafIdx: number; token: string; expiresMs: number }): Promise<string>;
+  releaseToken(input: { jti: string; paymentId: string; reservationId: string; leafIdx: number; token: string; expiresMs: number; redeem?: Redeem | null }): Promise<string>;
   executionToken(paymentId: string): Promise<{ jti: string; token: string; reservationId: string; expiresMs: number } | null>;
   reservation(paymentId: string): Promise<{ reservationId: string; carrierId: string; amount: bigint; captured: bigint; released: bigint } | null>;
   /** The token is accepted within its life; its money waits for a later capture, until the reservation ends. Idempotent. @throws Fault intake.not_found, token.expired */
   holdRedemption(input: { jti: string; nowMs: number }): Promise<void>;
   /** First one wins. `mine:false` with the stored state for the same request; @throws Fault token.used for another request, token.expired when the money went back */
-  startRedemption(input: { jti: string; requestSha256: Sha256; amount: bigint; nowMs: number }): Promise<{ mine: boolean; state: RedemptionState; receipt: string | null }>;
+  startRedemption(input: StartInput): Promise<{ mine: boolean; state: RedemptionState; receipt: string | null }>;
   redemption(paymentId: string): Promise<RedemptionRow | null>;
   /** Captures and releases the reservation, moves the ledger, frees or uses the mandate slot, queues the leaf. Idempotent by jti: the first end stays. @throws Fault token.amount */
-  finishRedemption(input: { jti: string; paymentId: string; outcome: 'settled' | 'failed'; captured: bigint; payeeAccount: string; receipt: string; code: Code | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  finishRedemption(input: FinishInput): Promise<void>;
   receipt(paymentId: string): Promise<string | null>;
   /** All receipts of a carrier's payments and refunds. */
   receiptsOf(carrierId: string): Promise<string[]>;

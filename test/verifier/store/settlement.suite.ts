@@ -35,6 +35,25 @@ export const settlementSuite = (make: MakeDatabase) => describe('settlement', ()
       expect(await release(world.store, 'a', 'tok_second')).toBe('token tok_a');
     });
 
+    it('begins and ends a redemption in its own transaction: all of it, or not even the token', async () => {
+      await permit(world.store, { payment: 'a' });
+      await world.store.sequence(ORIGIN, 100, build);
+      const leafIdx = (await world.store.leafByEvent('evt_a_1'))!.idx;
+      const token = { jti: 'tok_a', paymentId: 'pay_a', reservationId: 'rsv_a', leafIdx, token: 't', expiresMs: NOW + 1 };
+      const begun = { jti: 'tok_a', requestSha256: 'request', amount: 10n, nowMs: NOW };
+      expect(await refusal(world.store.releaseToken({ ...token, redeem: { start: begun, finish: finish('a', { captured: 11n }) } }))).toBe('token.amount');
+      expect([await world.store.executionToken('pay_a'), await world.store.redemption('pay_a'), await stateOf('a')]).toEqual([null, null, 'deposited']);
+      expect(await world.store.releaseToken({ ...token, redeem: { start: begun, finish: finish('a') } })).toBe('t');
+      expect([await stateOf('a'), await world.store.receipt('pay_a')]).toEqual(['settled', 'receipt a']);
+      expect(await world.store.releaseToken({ ...token, jti: 'tok_b', redeem: { start: { ...begun, jti: 'tok_b' }, finish: finish('a', { receipt: 'another' }) } }), 'the first token stays, and its end').toBe('t');
+      expect(await world.store.receipt('pay_a')).toBe('receipt a');
+      await permit(world.store, { payment: 'b' });
+      await world.store.sequence(ORIGIN, 100, build);
+      await world.store.releaseToken({ ...token, jti: 'tok_b', paymentId: 'pay_b', reservationId: 'rsv_b', leafIdx: (await world.store.leafByEvent('evt_b_1'))!.idx, redeem: { start: { ...begun, jti: 'tok_b' }, finish: null } });
+      expect(await start('b'), 'who comes after may only ask for the outcome').toEqual({ mine: false, state: 'started', receipt: null });
+      await world.store.finishRedemption(finish('b'));
+    });
+
     it('gives out no token before the leaf of this permit is under a checkpoint', async () => {
       await permit(world.store, { payment: 'a' });
       await world.store.sequence(ORIGIN, 100, build);
