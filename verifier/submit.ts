@@ -54,11 +54,14 @@ async function assertOwnStatus(v: Verifier, { jti, status }: Mandate): Promise<v
   if (status.statusList.idx !== idx || status.statusList.uri !== uri) throw fault('status.foreign');
 }
 
-/** The user to whom a payment belongs. */
+/** The user who pays: whose mandate it was. */
 export async function payer(v: Verifier, payment: PaymentRow): Promise<string | null> {
   const mandate = payment.mandateId === null ? null : await v.store.mandate(payment.mandateId);
   return mandate?.userId ?? null;
 }
+
+/** The user to whom a payment belongs: who pays, or without a mandate the user of its device. */
+export const payerOf = async (v: Verifier, payment: PaymentRow): Promise<string | null> => (await payer(v, payment)) ?? (payment.mandateId === null ? ((await v.store.deviceById(payment.deviceId))?.userId ?? null) : null);
 
 /**
  * Takes the user's consent to exactly one payment; its next attempt uses it.

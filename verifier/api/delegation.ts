@@ -15,6 +15,7 @@ import { statusOf } from '../statuses.js';
 import type { CarrierRow, MandateRow } from '../store/verbs.js';
 import { submitMandate } from '../submit.js';
 import { addKey, addKeyByUser, keyRecord, revokeKeyByOperator } from '../userkeys.js';
+import { anyUser, ofCarrier, ofDevice, ofDeviceInQuery, ofMandate, userInPath, userInQuery } from './owners.js';
 import { route, type Route } from './route.js';
 
 const carrierView = record({ carrierId: id('crr'), userId: id('usr'), currency, state: z.enum(CARRIER_STATES), rev: z.int(), totalMax: minor, reserved: minor, spent: minor, available: minor, carrier: token() });
@@ -49,7 +50,7 @@ export const DELEGATION: readonly Route[] = [
     handle: (v, { body }) => addKeyByUser(v, body.order, body),
   }),
   route({
-    method: 'GET', path: '/v1/delegation/users/:userId/keys', authority: 'admin', summary: 'All keys that a user ever had.',
+    method: 'GET', path: '/v1/delegation/users/:userId/keys', authority: 'user', of: userInPath, summary: 'All keys that a user ever had.',
     answer: record({ keys: z.array(record({ kid: text(128), fromMs: millis, revokedMs: millis.nullable() })) }),
     handle: async (v, { params: { userId = '' } }) => ({ keys: (await v.store.userKeyHistory(userId)).map(({ keyId, fromMs, revokedMs }) => ({ kid: keyId, fromMs, revokedMs })) }),
   }),
@@ -67,7 +68,7 @@ export const DELEGATION: readonly Route[] = [
     handle: async (v, { body: { request } }) => ({ carrier: await issueCarrier(v, request) }),
   }),
   route({
-    method: 'GET', path: '/v1/delegation/carriers/:carrierId', authority: 'admin', summary: 'A carrier as it stands.', answer: carrierView,
+    method: 'GET', path: '/v1/delegation/carriers/:carrierId', authority: 'user', of: ofCarrier, summary: 'A carrier as it stands.', answer: carrierView,
     async handle(v, { params: { carrierId = '' } }) {
       const row = await v.store.carrier(carrierId);
       if (!row) throw fault('intake.not_found', { what: `carrier ${carrierId}` });
@@ -75,7 +76,7 @@ export const DELEGATION: readonly Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/v1/delegation/carriers', authority: 'admin', summary: 'The carriers of a user.',
+    method: 'GET', path: '/v1/delegation/carriers', authority: 'user', of: userInQuery, summary: 'The carriers of a user.',
     query: record({ userId: id('usr') }), answer: record({ carriers: z.array(carrierView) }),
     handle: async (v, { query: { userId } }) => ({ carriers: (await v.store.carriersOf(userId)).map(viewOf) }),
   }),
@@ -95,7 +96,7 @@ export const DELEGATION: readonly Route[] = [
     handle: async (v, { params: { carrierId = '' }, body }) => ({ carrier: await tightenCarrier(v, carrierId, body) }),
   }),
   route({
-    method: 'POST', path: '/v1/delegation/carriers/:carrierId/return', authority: 'admin', summary: 'Moves available money of a carrier back to the main account of its user. The same event_id moves money once.',
+    method: 'POST', path: '/v1/delegation/carriers/:carrierId/return', authority: 'user', of: ofCarrier, summary: 'Moves available money of a carrier back to the main account of its user. The same event_id moves money once.',
     body: record({ eventId: text(64), amount: positive }), answer: carrierView,
     async handle(v, { params: { carrierId = '' }, body: { eventId, amount } }) {
       await v.store.returnFunds({ eventId, carrierId, amount, nowMs: v.now() });
@@ -115,7 +116,7 @@ export const DELEGATION: readonly Route[] = [
     handle: async (v, { body: { deviceId, mandate } }) => ({ mandateId: await submitMandate(v, deviceId, mandate) }),
   }),
   route({
-    method: 'POST', path: '/v1/delegation/mandates/:mandateId/status', authority: 'admin', summary: 'Where the bits of a mandate will be in the status list, to be written into it before it is signed.', status: 201,
+    method: 'POST', path: '/v1/delegation/mandates/:mandateId/status', authority: 'user', of: anyUser, summary: 'Where the bits of a mandate will be in the status list, to be written into it before it is signed.', status: 201,
     answer: statusReference,
     async handle(v, { params: { mandateId = '' } }) {
       if (!id('mnd').safeParse(mandateId).success) throw fault('intake.not_found', { what: `mandate ${mandateId}` });
@@ -123,7 +124,7 @@ export const DELEGATION: readonly Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/v1/delegation/mandates/:mandateId', authority: 'admin', summary: 'A mandate with its state and use.', answer: mandateView,
+    method: 'GET', path: '/v1/delegation/mandates/:mandateId', authority: 'user', of: ofMandate, summary: 'A mandate with its state and use.', answer: mandateView,
     async handle(v, { params: { mandateId = '' } }) {
       const row = await v.store.mandate(mandateId);
       if (!row) throw fault('intake.not_found', { what: `mandate ${mandateId}` });
@@ -131,12 +132,15 @@ export const DELEGATION: readonly Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/v1/delegation/mandates', authority: 'admin', summary: 'The mandates of a device.',
+    method: 'GET', path: '/v1/delegation/mandates', authority: 'user', of: ofDeviceInQuery, summary: 'The mandates of a device; for a user, her own.',
     query: record({ deviceId: id('dev') }), answer: record({ mandates: z.array(mandateView) }),
-    handle: async (v, { query: { deviceId } }) => ({ mandates: await Promise.all((await v.store.mandatesOfDevice(deviceId)).map((row) => mandateOf(v, row))) }),
+    async handle(v, { query: { deviceId }, user }) {
+      const rows = (await v.store.mandatesOfDevice(deviceId)).filter(({ userId }) => user === null || userId === user);
+      return { mandates: await Promise.all(rows.map((row) => mandateOf(v, row))) };
+    },
   }),
   route({
-    method: 'GET', path: '/v1/delegation/devices/:deviceId/agents', authority: 'admin', summary: 'The agents of a device: what a mandate has to name.', answer: record({ agents: z.array(agentView) }),
+    method: 'GET', path: '/v1/delegation/devices/:deviceId/agents', authority: 'user', of: ofDevice, summary: 'The agents of a device: what a mandate has to name.', answer: record({ agents: z.array(agentView) }),
     async handle(v, { params: { deviceId = '' } }) {
       const rows = await v.store.deviceAgents(deviceId);
       const agents = rows.map(async ({ agentId, manifestSha256, jwk }) => {

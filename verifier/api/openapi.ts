@@ -1,6 +1,7 @@
 /** The documentation of the API, from the very shapes that check it. */
 import { z } from 'zod';
 import type { Shape } from '../../src/base/shape.js';
+import { PROOF_SCHEME } from '../../src/objects/request.js';
 import { VERSION } from '../../src/version.js';
 import type { Json } from '../../src/base/json.js';
 import { isRaw, type Route } from './route.js';
@@ -25,7 +26,7 @@ function operationOf(row: Route): Json {
   return {
     summary,
     tags: [path.split('/')[2] ?? 'service'],
-    ...(authority === 'admin' ? { security: [{ admin: [] }] } : {}),
+    ...(authority === 'admin' ? { security: [{ admin: [] }] } : authority === 'user' ? { security: [{ admin: [] }, { user: [] }] } : {}),
     'x-ari-authority': authority,
     parameters: parametersOf(row),
     ...(body ? { requestBody: { required: true, content: content(body) } } : {}),
@@ -44,6 +45,6 @@ export function openapi(routes: readonly Route[]): Json {
   }
   return {
     openapi: '3.1.0', info: { title: 'ari verifier', version: VERSION },
-    components: { securitySchemes: { admin: { type: 'http', scheme: 'bearer' } } }, paths,
+    components: { securitySchemes: { admin: { type: 'http', scheme: 'bearer' }, user: { type: 'http', scheme: PROOF_SCHEME } } }, paths,
   };
 }

@@ -14,6 +14,7 @@ import { refund } from '../refunds.js';
 import type { PaymentRow, RefundRow } from '../store/verbs.js';
 import { obey } from '../orders.js';
 import { submitAssertion, submitConfirmation } from '../submit.js';
+import { ofPayment } from './owners.js';
 import { route, type Route } from './route.js';
 
 const code = z.string().refine(isCode).nullable() as z.ZodType<Code | null, string | null>;
@@ -36,15 +37,16 @@ const LIST_MAX = 100;
 
 export const PAYMENT: readonly Route[] = [
   route({
-    method: 'GET', path: '/v1/payment/payments', authority: 'admin', summary: 'The payments of a user, newest first; for instance those that wait for her confirmation.',
+    method: 'GET', path: '/v1/payment/payments', authority: 'user', of: (_, { query, user }) => [query.userId ?? user ?? ''], summary: 'The payments of a user, newest first; for instance those that wait for her confirmation.',
     query: record({ userId: id('usr').optional(), state: z.enum(PAYMENT_STATES).optional() }), answer: record({ payments: z.array(paymentView) }),
-    async handle(v, { query: { userId, state } }) {
+    async handle(v, { query: { userId: named, state }, user }) {
+      const userId = named ?? user ?? undefined;
       const rows = await v.store.paymentsOf({ limit: LIST_MAX, ...(userId === undefined ? {} : { userId }), ...(state === undefined ? {} : { state }) });
       return { payments: await Promise.all(rows.map((row) => viewOf(v, row))) };
     },
   }),
   route({
-    method: 'GET', path: '/v1/payment/payments/:paymentId', authority: 'admin', summary: 'A payment with its attempts.', answer: paymentView,
+    method: 'GET', path: '/v1/payment/payments/:paymentId', authority: 'user', of: ofPayment, summary: 'A payment with its attempts.', answer: paymentView,
     async handle(v, { params: { paymentId = '' } }) {
       const row = await v.store.payment(paymentId);
       if (!row) throw fault('intake.not_found', { what: `payment ${paymentId}` });

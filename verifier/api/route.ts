@@ -6,20 +6,26 @@ import type { Shape } from '../../src/base/shape.js';
 import type { Verifier } from '../context.js';
 
 /**
- * Who may call a route. `public`: anyone. `admin`: the operator, by the bearer token of `[api] admin_token_file`. `signed`: anyone who brings a body
- * that a user or the carrier issuer signed; the signature is the authority, and the handler verifies it before anything else.
+ * Who may call a route. `public`: anyone. `admin`: the operator, by the bearer token of `[api] admin_token_file`. `user`: the operator, or a user who
+ * proves the request with her key (`Authorization: Ari-Proof ...`) and whose thing it is; a route that does not say whose does not compile. `signed`:
+ * anyone who brings a body that a user or the carrier issuer signed; the signature is the authority, and the handler verifies it before anything else.
  */
-export const AUTHORITIES = ['public', 'admin', 'signed'] as const;
+export const AUTHORITIES = ['public', 'admin', 'user', 'signed'] as const;
 export type Authority = (typeof AUTHORITIES)[number];
 
 export type Params = Readonly<Record<string, string>>;
-export interface Call<Q, B> { readonly params: Params; readonly query: Q; readonly body: B }
+/** `user`: who proved the request; null when the operator or anybody else calls. */
+export interface Call<Q, B> { readonly params: Params; readonly query: Q; readonly body: B; readonly user: string | null }
+/** The users whose thing a call is about. */
+export type Owner<Q, B> = (v: Verifier, call: Call<Q, B>) => readonly string[] | Promise<readonly string[]>;
 
-export interface Route<Q = unknown, B = unknown, A = unknown> {
+type Access<Q, B> = { readonly authority: Exclude<Authority, 'user'>; readonly of?: never } | { readonly authority: 'user'; readonly of: Owner<Q, B> };
+
+export type Route<Q = unknown, B = unknown, A = unknown> = Row<Q, B, A> & Access<Q, B>;
+interface Row<Q, B, A> {
   readonly method: 'GET' | 'POST';
   /** Parameters are written `:name`; a last `*` is the rest of the path. */
   readonly path: string;
-  readonly authority: Authority;
   readonly summary: string;
   readonly query?: Shape<Q>;
   readonly body?: Shape<B>;

@@ -1,19 +1,21 @@
 /** The HTTP server. Each row of the route table becomes a route; what has no row is not served, and what has no authority is refused. */
 import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyRequest, LogController, fastify } from 'fastify';
-import { digest, equal } from '../../src/base/bytes.js';
+import { digest, equal, sha256 } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
 import { canonical, parseJson } from '../../src/base/json.js';
 import { decode, encode } from '../../src/base/shape.js';
+import { type Caller, callerOf } from '../callers.js';
 import type { Verifier } from '../context.js';
 import { faultOf, sendProblem } from './problems.js';
-import { type Authority, CACHING, isRaw, type RawAnswer, type Route } from './route.js';
+import { type Authority, CACHING, type Call, isRaw, type RawAnswer, type Route } from './route.js';
 
 /** A mandate with all its constraints is far below. */
 const BODY_BYTES = 262_144;
 
 declare module 'fastify' {
   interface FastifyContextConfig { authority?: Authority }
+  interface FastifyRequest { caller: Caller | null; bodySha256: string | null }
 }
 
 export interface ServerFiles { readonly tls: { readonly cert: string; readonly key: string } | null; readonly adminToken: string }
@@ -22,8 +24,9 @@ export function apiServer(v: Verifier, routes: readonly Route[], { tls, adminTok
   const options = { loggerInstance: v.logger, bodyLimit: BODY_BYTES, logController: new LogController({ disableRequestLogging: true }), requestTimeout: 30_000, connectionTimeout: 60_000, routerOptions: { maxParamLength: 256 } };
   const app = (tls ? fastify({ ...options, https: { ...tls, minVersion: 'TLSv1.3' } }) : fastify(options)) as unknown as FastifyInstance;
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
+      request.bodySha256 = sha256(body as Buffer);
       done(null, parseJson(body as Buffer, { bytes: BODY_BYTES }));
     } catch (error) {
       done(error as Error);
@@ -31,7 +34,9 @@ export function apiServer(v: Verifier, routes: readonly Route[], { tls, adminTok
   });
   app.setErrorHandler((error, request, reply) => { sendProblem(request, reply, faultOf(error, BODY_BYTES)); });
   app.setNotFoundHandler((request, reply) => { sendProblem(request, reply, missing(routes, request)); });
-  app.addHook('onRequest', authorise(adminToken));
+  app.decorateRequest('caller', null);
+  app.decorateRequest('bodySha256', null);
+  app.addHook('onRequest', authorise(v, adminToken));
   for (const row of routes) serve(app, v, row);
   return app;
 }
@@ -43,14 +48,24 @@ function missing(routes: readonly Route[], request: FastifyRequest) {
 }
 
 /** Deny by default: a route that says nothing about its authority answers nobody. Tokens are compared as digests, in constant time. */
-function authorise(adminToken: string) {
+function authorise(v: Verifier, adminToken: string) {
   const wanted = digest(`Bearer ${adminToken}`);
-  return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
+  return async (request: FastifyRequest): Promise<void> => {
     const { authority } = request.routeOptions.config;
-    if (request.is404 || authority === 'public' || authority === 'signed') return done();
-    const isAdmin = authority === 'admin' && equal(digest(request.headers.authorization ?? ''), wanted);
-    done(isAdmin ? undefined : fault('intake.unauthorised', { what: 'the bearer token of the operator is needed' }));
+    const { authorization } = request.headers;
+    if (request.is404 || authority === 'public' || authority === 'signed') return;
+    if (authority !== undefined && equal(digest(authorization ?? ''), wanted)) return;
+    if (authority === 'user') request.caller = await callerOf(v, { method: request.method, url: request.url, host: request.headers.host ?? '', authorization });
+    if (request.caller === null) throw fault('intake.unauthorised', { what: authority === 'user' ? "the proof of a user's key or the bearer token of the operator is needed" : 'the bearer token of the operator is needed' });
   };
+}
+
+/** A user has what is hers, and proved these very bytes. @throws Fault intake.not_found, intake.unauthorised */
+async function assertOwn(v: Verifier, row: Route, call: Call<unknown, unknown>, { caller, bodySha256, url }: FastifyRequest): Promise<void> {
+  if (caller === null) return;
+  if (caller.bodySha256 !== bodySha256) throw fault('intake.unauthorised', { what: 'the proof is for another body' });
+  const owners = row.authority === 'user' ? await row.of(v, call) : [];
+  if (!owners.includes(caller.userId)) throw fault('intake.not_found', { what: url.split('?')[0] ?? '' });
 }
 
 function serve(app: FastifyInstance, v: Verifier, row: Route): void {
@@ -58,11 +73,14 @@ function serve(app: FastifyInstance, v: Verifier, row: Route): void {
   app.route({
     method, url: path, config: { authority },
     handler: async (request, reply) => {
-      const result = await row.handle(v, {
+      const call = {
         params: request.params as Record<string, string>,
         query: query && decode(query, request.query, 'query'),
         body: body && decode(body, request.body, 'body'),
-      });
+        user: request.caller?.userId ?? null,
+      };
+      await assertOwn(v, row, call, request);
+      const result = await row.handle(v, call);
       const content = isRaw(answer) ? rawContent(result) : canonical(encode(answer, result));
       if (answer === 'text/event-stream') reply.header('connection', 'close'); // a stream ends with the process, and its connection with it
       return reply.status(status).header('cache-control', cache ? CACHING[cache] : 'no-store').type(mediaType(answer)).send(content);

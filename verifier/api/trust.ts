@@ -6,14 +6,25 @@ import { hex, id, millis, record, sha256Text, text, token, url } from '../../src
 import { DEVICE_STATES } from '../../src/names.js';
 import { merchantEarOf } from '../merchant.js';
 import { bindUser } from '../binding.js';
+import type { Verifier } from '../context.js';
+import { ofDevice, userInBody, userInQuery } from './owners.js';
 import { route, type Route } from './route.js';
 
 /** Long enough to be typed on another machine the same day. */
 const CODE_LIFE_MS = 86_400_000;
 
+/** `user_id`: who enrolled it; another user of the device is not told. */
+const deviceView = record({ deviceId: id('dev'), userId: id('usr').nullable(), state: z.enum(DEVICE_STATES), simulated: z.boolean(), akName: hex(34), record: token() });
+
+async function deviceOf(v: Verifier, deviceId: string, user: string | null) {
+  const device = await v.store.deviceById(deviceId);
+  if (!device) throw fault('intake.not_found', { what: `device ${deviceId}` });
+  return user === null || device.userId === user ? device : { ...device, userId: null };
+}
+
 export const TRUST: readonly Route[] = [
   route({
-    method: 'POST', path: '/v1/trust/enrol-codes', authority: 'admin', summary: 'A one-time code that lets one device enrol for a user. With re_enrol it may also replace the key of a known device of that user.', status: 201,
+    method: 'POST', path: '/v1/trust/enrol-codes', authority: 'user', of: userInBody, summary: 'A one-time code that lets one device enrol for a user. With re_enrol it may also replace the key of a known device of that user.', status: 201,
     body: record({ userId: id('usr'), reEnrol: z.boolean().default(false) }), answer: record({ code: text(64), expiresMs: millis }),
     async handle(v, { body: { userId, reEnrol } }) {
       const code = toB64u(v.random(16));
@@ -23,13 +34,13 @@ export const TRUST: readonly Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/v1/trust/devices/:deviceId', authority: 'admin', summary: 'A device and its record.',
-    answer: record({ deviceId: id('dev'), userId: id('usr').nullable(), state: z.enum(DEVICE_STATES), simulated: z.boolean(), akName: hex(34), record: token() }),
-    async handle(v, { params: { deviceId = '' } }) {
-      const device = await v.store.deviceById(deviceId);
-      if (!device) throw fault('intake.not_found', { what: `device ${deviceId}` });
-      return device;
-    },
+    method: 'GET', path: '/v1/trust/devices/:deviceId', authority: 'user', of: ofDevice, summary: 'A device and its record.',
+    answer: deviceView, handle: (v, { params: { deviceId = '' }, user }) => deviceOf(v, deviceId, user),
+  }),
+  route({
+    method: 'GET', path: '/v1/trust/devices', authority: 'user', of: userInQuery, summary: 'The devices that a user enrolled or was bound to.',
+    query: record({ userId: id('usr') }), answer: record({ devices: z.array(deviceView) }),
+    handle: async (v, { query: { userId }, user }) => ({ devices: await Promise.all((await v.store.devicesOf(userId)).map((deviceId) => deviceOf(v, deviceId, user))) }),
   }),
   route({
     method: 'POST', path: '/v1/trust/devices/:deviceId/users', authority: 'signed', summary: 'Binds another user to a device: by a one-time code of hers, and the order of the user who enrolled it.', status: 201,

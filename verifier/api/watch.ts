@@ -8,6 +8,7 @@ import { currency, minor } from '../../src/money.js';
 import { CARRIER_STATES, LEAF_KINDS } from '../../src/names.js';
 import type { Verifier } from '../context.js';
 import { eventsOf } from '../watch.js';
+import { ofCarrier, userInQuery } from './owners.js';
 import { route, type Route } from './route.js';
 
 const code = z.string().refine(isCode).nullable() as z.ZodType<Code | null, string | null>;
@@ -41,7 +42,7 @@ async function statementOf(v: Verifier, carrierId: string) {
 
 export const WATCH: readonly Route[] = [
   route({
-    method: 'GET', path: '/v1/payment/events', authority: 'admin', summary: 'The events of a user as server-sent events: every leaf of her carriers and devices, from `after` on; without it from now on.',
+    method: 'GET', path: '/v1/payment/events', authority: 'user', of: userInQuery, summary: 'The events of a user as server-sent events: every leaf of her carriers and devices, from `after` on; without it from now on.',
     query: record({ userId: id('usr'), after: place.optional() }), answer: 'text/event-stream',
     async handle(v, { query: { userId, after } }) {
       const from = after === undefined ? ((await v.store.checkpoint())?.size ?? 0) : after + 1;
@@ -49,7 +50,7 @@ export const WATCH: readonly Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/v1/payment/carriers/:carrierId/statement', authority: 'admin', summary: 'The chain of a carrier with its receipts and totals: enough to compute the totals anew and to see a gap.', answer: statementView,
+    method: 'GET', path: '/v1/payment/carriers/:carrierId/statement', authority: 'user', of: ofCarrier, summary: 'The chain of a carrier with its receipts and totals: enough to compute the totals anew and to see a gap.', answer: statementView,
     handle: (v, { params: { carrierId = '' } }) => statementOf(v, carrierId),
   }),
 ];
