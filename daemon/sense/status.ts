@@ -52,9 +52,13 @@ function threadStatus(path: string): string {
 /** The path in the v2 hierarchy, or in systemd's own v1. */
 const cgroupOf = (cgroup: string): string => /^(?:0|[0-9]+:name=systemd):?:(.*)$/m.exec(cgroup)?.[1] ?? '';
 
-/** The innermost systemd unit of the cgroup; null outside of one. */
+/**
+ * The systemd unit of the cgroup; null outside of one. One inside another (of a user's own manager, of a container) is named with all that hold it, as
+ * `user@1000.service/agent.service`: whoever runs a manager names its units as he likes, and none of them passes for one of the system.
+ */
 export function unitOf(cgroup: string): string | null {
-  return cgroupOf(cgroup).split('/').findLast((part) => /\.(?:service|scope)$/.test(part))?.slice(0, 512) ?? null;
+  const units = cgroupOf(cgroup).split('/').filter((part) => /\.(?:service|scope)$/.test(part));
+  return units.length === 0 ? null : units.join('/').slice(0, 512);
 }
 
 function namespacesOf(proc: string): Record<string, string> {

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/bytes.js';
-import { decode, encode } from '../../src/base/shape.js';
+import { decode, encode, parse } from '../../src/base/shape.js';
 import type { AgentClaims } from '../../src/objects/claims.js';
 import { findingShape } from '../../src/objects/ear.js';
 import { ENVIRONMENTS, type EnvironmentPolicy, environmentPolicy, WEIGHTS } from '../../src/objects/environment.js';
@@ -65,6 +66,13 @@ describe('a row of what is asked of the surroundings', () => {
 describe('the shipped tables', () => {
   it('can be signed', () => {
     for (const table of Object.values(ENVIRONMENTS)) expect(decode(environmentPolicy, encode(environmentPolicy, table))).toEqual(table);
+  });
+
+  it('are those of the page, whose example can be signed too', () => {
+    const page = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');
+    for (const name of Object.keys(encode(environmentPolicy, ENVIRONMENTS.strict) as object)) expect(page).toContain(`| \`${name}`);
+    const [, example = ''] = /```json\n(.*)\n```/.exec(page) ?? [];
+    expect(parse(environmentPolicy, example)).toMatchObject({ ptraceScope: { min: 2 }, unit: { allowed: ['florist.service'] } });
   });
 
   it('let an ordinary machine with Yama pass, and count one with an open kernel for no more than T2', () => {

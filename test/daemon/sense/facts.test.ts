@@ -63,7 +63,9 @@ describe('the table of TCP sockets', () => {
 describe('the unit of a process', () => {
   it.each([
     ['0::/system.slice/shopper.service\n', 'shopper.service'],
-    ['0::/user.slice/user-1000.slice/user@1000.service/app.slice/agent.scope\n', 'agent.scope'],
+    ['0::/user.slice/user-1000.slice/user@1000.service/app.slice/agent.scope\n', 'user@1000.service/agent.scope'],
+    ['0::/user.slice/user-1000.slice/user@1000.service/app.slice/shopper.service\n', 'user@1000.service/shopper.service'],
+    ['0::/system.slice/docker-1a2b.scope/system.slice/shopper.service\n', 'docker-1a2b.scope/shopper.service'],
     ['12:cpu:/x\n1:name=systemd:/system.slice/old.service\n0::/\n', 'old.service'],
     ['0::/\n', null],
   ])('%j', (cgroup, unit) => {
