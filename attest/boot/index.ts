@@ -5,6 +5,7 @@ export { type PcrVerdict, type Pcrs, type Standing, compare, eventsOf, replay } 
 export { type Authority, type SecureBoot, type SecureBootReading, readSecureBoot } from './secureboot.js';
 export { type BootState, contradictions, readBoot } from './state.js';
 export { type CommandLine, type UkiSection } from './system.js';
+export { MEASUREMENT_REGISTERS, readCcSecureBoot } from './cc.js';
 export { differences } from './differences.js';
 export { learnUki } from './learnuki.js';
 export { type PeImage, readPe } from './pe.js';

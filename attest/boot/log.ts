@@ -21,6 +21,8 @@ export interface BootEvent {
 
 export interface BootLog {
   readonly format: 'tcg-sha1' | 'tcg-agile';
+  /** What an event's index means: a PCR, or a measurement register of a confidential machine (UEFI section 38.4.1). Firmware says it by the index of the first event, 0 or 1. */
+  readonly registers: 'pcr' | 'mr';
   /** The banks whose hash is known here. */
   readonly banks: readonly HashAlg[];
   /** The first event of an agile log counts too. */
@@ -54,7 +56,7 @@ export function parseBootLog(bytes: Uint8Array): BootLog {
     events.push(banks === null ? readSha1Event(cursor, events.length) : readAgileEvent(cursor, events.length, banks));
   }
   return {
-    format: banks === null ? 'tcg-sha1' : 'tcg-agile',
+    format: banks === null ? 'tcg-sha1' : 'tcg-agile', registers: banks !== null && first.pcr === 1 ? 'mr' : 'pcr',
     banks: banks === null ? ['sha1'] : banks.flatMap(({ hash }) => (hash === null ? [] : [hash])),
     events, startupLocality: banks === null ? null : localityOf(events), trailingBytes: cursor.left,
   };

@@ -36,10 +36,13 @@ const isDatabase = (name: string): name is Database => Object.hasOwn(DATABASES, 
 const dataOffset = ({ name }: UefiVariable): number => 32 + 2 * name.length;
 
 /** @param bank in which PCR 7 was found to be the log's: without that, the result means nothing */
-export function readSecureBoot(log: BootLog, bank: HashAlg): SecureBootReading {
+export const readSecureBoot = (log: BootLog, bank: HashAlg): SecureBootReading => readEvents(bank, () => eventsOf(log, bank, 7));
+
+/** @param events those that firmware measures for Secure Boot, in order; may throw a Fault where they are not to be told from others */
+export function readEvents(bank: HashAlg, events: () => Iterable<BootEvent>): SecureBootReading {
   const reader = new Reader();
   try {
-    for (const event of eventsOf(log, bank, 7)) reader.event(event, bank);
+    for (const event of events()) reader.event(event, bank);
     return { known: true, state: reader.state() };
   } catch (error) {
     if (error instanceof Fault && error.code !== 'bug.internal') return { known: false, why: error.message };
@@ -47,7 +50,7 @@ export function readSecureBoot(log: BootLog, bank: HashAlg): SecureBootReading {
   }
 }
 
-const refuse = ({ n }: BootEvent, what: string): never => { throw fault('boot.secure_boot', { what: `event ${n}: ${what}` }); };
+export const refuse = ({ n }: BootEvent, what: string): never => { throw fault('boot.secure_boot', { what: `event ${n}: ${what}` }); };
 
 class Reader {
   readonly #variables = new Map<string, UefiVariable>();

@@ -29,10 +29,16 @@ export function readBoot(log: BootLog, bank: HashAlg, quoted: Pcrs): BootState {
   const explained = new Set(pcrs.filter(({ standing }) => standing === 'replayed').map(({ pcr }) => pcr));
   return {
     bank, pcrs,
-    secureBoot: explained.has(7) ? readSecureBoot(log, bank) : { known: false, why: 'PCR 7 is not what the log says, or was not quoted' },
+    secureBoot: secureBootOf(log, bank, explained),
     commandLines: readCommandLines(log, bank, explained), uki: readUki(log, bank, explained),
     untrusted: untrustedOf(log, bank, explained, pcrs),
   };
+}
+
+/** A CC event log has no PCR 7, and its measurement registers are not what a TPM quotes. */
+function secureBootOf(log: BootLog, bank: HashAlg, explained: ReadonlySet<number>): SecureBootReading {
+  if (log.registers === 'mr') return { known: false, why: 'it is a CC event log, which says nothing of PCRs' };
+  return explained.has(7) ? readSecureBoot(log, bank) : { known: false, why: 'PCR 7 is not what the log says, or was not quoted' };
 }
 
 function untrustedOf(log: BootLog, bank: HashAlg, explained: ReadonlySet<number>, pcrs: readonly PcrVerdict[]): string[] {

@@ -2,26 +2,38 @@
 import { HASH_SIZE, type AttestOf, type HashAlg } from '@ari-sidecar/tpm2';
 import { createHash } from 'node:crypto';
 import { equal } from '../../src/base/bytes.js';
-import { type BootLog, type Pcrs, parseBootLog, readBoot, replay } from '../boot/index.js';
+import { type BootLog, type BootState, MEASUREMENT_REGISTERS, type Pcrs, type SecureBootReading, parseBootLog, readBoot, readCcSecureBoot, replay } from '../boot/index.js';
 import { EXTENSIONS, type Extension, IMA_PCR, type ImaEntry, extensionOf, formatOf, parseIma, replayIma } from '../ima/index.js';
 import { extended } from '../hashes.js';
 import type { PcrTable } from './quote.js';
 
 const table = (pcrs: Pcrs): Record<string, string> => Object.fromEntries([...pcrs].sort(([a], [b]) => a - b).map(([pcr, value]) => [String(pcr), value.toString('hex')]));
 
-export interface EventLogReport { readonly events: number; readonly startupLocality: number | null; readonly trailingBytes: number; readonly pcrs: PcrTable }
+export interface EventLogReport { readonly events: number; readonly startupLocality: number | null; readonly trailingBytes: number; readonly pcrs: PcrTable; /** Of a CC event log only: its registers by their names in TDX, and whether Secure Boot was on; null when that is not told. */ readonly cc?: { readonly registers: Record<string, string>; readonly secureBoot: boolean | null } }
 
 /** @throws Fault boot.* */
 export function inspectEventLog(file: Buffer): { log: BootLog; report: EventLogReport } {
   const log = parseBootLog(file);
   const pcrs = Object.fromEntries(log.banks.map((bank) => [bank, table(replay(log, bank))]));
-  return { log, report: { events: log.events.length, startupLocality: log.startupLocality, trailingBytes: log.trailingBytes, pcrs } };
+  return { log, report: { events: log.events.length, startupLocality: log.startupLocality, trailingBytes: log.trailingBytes, pcrs, ...(log.registers === 'mr' ? { cc: ccOf(log) } : {}) } };
 }
 
-/** What the log would prove if the PCRs were what it replays to. For people who look at a log; a verifier asks {@link readBoot} with quoted values. */
-export function supposedState(log: BootLog): ReturnType<typeof readBoot> {
-  const bank = (['sha256', 'sha384', 'sha1'] as const).find((each) => log.banks.includes(each)) ?? log.banks[0] ?? 'sha256';
-  return readBoot(log, bank, replay(log, bank));
+const bankOf = (log: BootLog): HashAlg => (['sha256', 'sha384', 'sha1'] as const).find((each) => log.banks.includes(each)) ?? log.banks[0] ?? 'sha256';
+
+function ccOf(log: BootLog): NonNullable<EventLogReport['cc']> {
+  const bank = bankOf(log);
+  const registers = [...replay(log, bank)].sort(([a], [b]) => a - b).map(([mr, value]) => [MEASUREMENT_REGISTERS[mr]?.tdx ?? `MR ${mr}`, value.toString('hex')]);
+  const reading: SecureBootReading = readCcSecureBoot(log, bank);
+  return { registers: Object.fromEntries(registers) as Record<string, string>, secureBoot: reading.known ? reading.state.enabled : null };
+}
+
+/** What the log would prove if the registers were what it replays to. For people who look at a log; a verifier asks {@link readBoot} with quoted values. */
+export function supposedState(log: BootLog): BootState {
+  const bank = bankOf(log);
+  const state = readBoot(log, bank, replay(log, bank));
+  if (log.registers === 'pcr') return state;
+  const shared = 'which events behind the separator of MR 1 are authorities: boot variables are measured into it too';
+  return { ...state, secureBoot: readCcSecureBoot(log, bank), commandLines: [], uki: [], untrusted: [...state.untrusted.map((each) => each.replace('PCR', 'MR')), shared] };
 }
 
 export interface ImaReport { readonly entries: number; readonly violations: number; readonly pcrs: PcrTable; readonly quoted?: number | null }

@@ -90,10 +90,12 @@ function eventlog(inspect: Command): void {
       const { log, report } = inspectEventLog(meant(file));
       show(report as unknown as Json, options, () => {
         const { secureBoot, commandLines, uki, untrusted, bank } = supposedState(log);
+        const register = log.registers === 'mr' ? 'MR' : 'PCR';
         return [
-          table(log.events.map(({ n, pcr, type, digests }) => [`${n}  PCR ${pcr === 0xffffffff ? '-' : pcr}`, `${typeName(type)}  ${digests[bank]?.toString('hex') ?? ''}`])), '',
+          table(log.events.map(({ n, pcr, type, digests }) => [`${n}  ${register} ${pcr === 0xffffffff ? '-' : pcr}`, `${typeName(type)}  ${digests[bank]?.toString('hex') ?? ''}`])), '',
           `${report.events} events, ${report.trailingBytes} bytes behind them, startup locality ${report.startupLocality ?? 'not logged'}`,
-          `Secure Boot, if the PCRs are so: ${secureBoot.known ? (secureBoot.state.enabled ? 'on' : 'off') : `not told (${secureBoot.why})`}`,
+          ...(log.registers === 'mr' ? ['a CC event log: registers of a confidential machine, no PCRs; no tier rests on it'] : []),
+          `Secure Boot, if the ${register}s are so: ${secureBoot.known ? (secureBoot.state.enabled ? 'on' : 'off') : `not told (${secureBoot.why})`}`,
           ...commandLines.map(({ by, text, digest }) => `command line (${by}): ${text ?? digest}`), ...uki.map(({ name, digest }) => `UKI ${name}  ${digest}`), '',
           ...lines(report.pcrs as Json), '', 'not covered by any digest:', ...untrusted.map((each) => `  ${each}`),
         ].join('\n');

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { parseBootLog, typeName } from '../../attest/boot/index.js';
+import { parseBootLog, readCcSecureBoot, typeName } from '../../attest/boot/index.js';
 import { codeOf } from '../support/fault.js';
 import { type Vector, read, readJson, runVectors, skip, vectorsOf } from './run.js';
 
@@ -12,6 +12,8 @@ function check({ file, expected }: Vector<{ expectedJson?: string; is?: string }
   const log = parseBootLog(read(file));
   const [bank] = log.banks;
   expect({ bank, banks: log.banks.length }).toEqual({ bank: file.endsWith('csv') ? 'sm3_256' : 'sha384', banks: 1 });
+  expect(log.registers).toBe('mr');
+  expect(readCcSecureBoot(log, bank!), 'none of these machines had it on').toMatchObject({ known: true, state: { enabled: false } });
   expect(log.events.every(({ pcr }, i) => i === 0 || (pcr >= 1 && pcr <= 4))).toBe(true);
   if (expected.expectedJson === undefined) return;
   const { uefi_event_logs: decoded } = readJson<Decoded>(`${file.slice(0, file.lastIndexOf('/'))}/${expected.expectedJson}`);

@@ -21,6 +21,7 @@ function check({ file, expected }: Vector<Expected>): void {
   const log = parseBootLog(bytes);
   expect({ events: log.events.length, startupLocality: log.startupLocality, trailingBytes: log.trailingBytes, format: log.format })
     .toEqual({ events: expected.events, startupLocality: expected.startupLocality, trailingBytes: expected.trailingBytes, format: expected.format === 'tcg1.2' ? 'tcg-sha1' : 'tcg-agile' });
+  expect(log.registers).toBe('pcr');
   expect([...log.banks].sort()).toEqual(Object.keys(expected.algs!).sort());
   for (const bank of log.banks) expect(hexOf(replay(log, bank))).toEqual(expected.replayedPcrs?.[bank] ?? {});
   machine(log, expected);
