@@ -4,7 +4,8 @@
  */
 import { fault } from '../src/base/fault.js';
 import { stringify } from '../src/base/shape.js';
-import { type LogDelta, type LogEntry, logEntry } from '../src/objects/evidence.js';
+import { LOG_ENTRIES, type LogDelta, type LogEntry, logEntry } from '../src/objects/evidence.js';
+import { logEnd } from './evidence.js';
 import { type BootAnchor, REGISTER_ZERO, entryDigest, epochOf, extend, readAnchor, readEntry, replay } from './log.js';
 import type { LogHead, LogRow } from './types.js';
 
@@ -30,9 +31,10 @@ function registers(entries: readonly LogEntry[], from: number, register: string)
 /**
  * Continues a known head, or begins an epoch when `head` is null. Records that are known already are skipped, never read into the result: that
  * they are the same is shown by the register, which must be what the *known* history continues to.
- * @throws Fault log.gap, log.truncated, log.fork, log.digest, log.entry, log.anchor
+ * @throws Fault log.gap, log.truncated, log.fork, log.digest, log.entry, log.anchor; log.too_long for a log that no bundle could carry
  */
 export function extendHead(head: LogHead | null, delta: LogDelta): Extended {
+  if (logEnd(delta) > LOG_ENTRIES) throw fault('log.too_long', { n: logEnd(delta), max: LOG_ENTRIES });
   return head === null ? beginEpoch(delta) : continueEpoch(head, delta);
 }
 

@@ -119,5 +119,5 @@ export interface PaymentInput {
   /** The epoch's records before the delta, from its first on, where `device.head` is null: the bundle of a late payment carries them. */
   earlier?: readonly LogEntry[];
   /** Likewise the IMA list, in bytes, before the part that the platform shows, where `platform` is null. */
-  earlierIma?: Uint8Array;
+  earlierIma?: Uint8Array | null;
 }

@@ -25,6 +25,7 @@ import { bundleOf } from './pay/bundle.js';
 import { executed, pay, type Ports, resume, ruled } from './pay/pay.js';
 import { Wallet } from './pay/wallet.js';
 import type { Agent, AgentApi } from './ports.js';
+import { removeCopies } from './tpm/listcopy.js';
 import { openProver } from './tpm/prover.js';
 import type { Fact, Log, Prover } from './tpm/types.js';
 import { loadTrust, readText } from './trust.js';
@@ -69,7 +70,7 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   settle();
   const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents }, keys);
   const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
-  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, lives, status), log });
+  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, lives, config.state.dir, status), log });
   const running = session.run();
   const recovering = keepRecovering(prover, session, log);
   log.info({ tier: prover.tier, reason: prover.reason, socket: config.agents.socket }, 'the sidecar is ready');
@@ -100,6 +101,7 @@ async function openBook(dir: string): Promise<Book> {
   const { journal } = await openJournal(fresh);
   for (const payment of known) await journal.append(Book.line(payment));
   await rename(fresh, file);
+  removeCopies(dir, new Set(known.flatMap(({ proof }) => proof?.list?.file ?? [])));
   return new Book(journal, known);
 }
 
@@ -130,14 +132,14 @@ async function hear(message: VerifierMessage, on: Ports): Promise<void> {
   }
 }
 
-function apiOf(ports: Ports, lives: Lives, status: () => StatusView): AgentApi {
+function apiOf(ports: Ports, lives: Lives, stateDir: string, status: () => StatusView): AgentApi {
   const own = (agent: Agent, paymentId: string) => { const p = ports.book.get(paymentId); return p?.agentId === agent.id ? p : null; };
   return {
     met: (peer, agent) => lives.met(peer, agent),
     launched: (peer, agent, measured) => lives.launched(peer, agent, measured),
     pay: async (peer, agent, request, idempotencyKey) => viewOf(await pay({ peer, agent, request, idempotencyKey }, ports)),
     payment: (agent, paymentId) => { const p = own(agent, paymentId); return p && viewOf(p); },
-    bundle: (agent, paymentId) => { const p = own(agent, paymentId); return p && bundleOf(p); },
+    bundle: (agent, paymentId) => { const p = own(agent, paymentId); return p && bundleOf(p, stateDir); },
     subscribe: (agent, listener) => ports.book.subscribe(agent.id, listener),
     status,
   };

@@ -1,4 +1,5 @@
 /** The platform part of an enrolled device: appraised on a nonce of this connection, kept under its hash for the payments that will name it. */
+import { type ImaStanding, encodeImaStanding } from '../attest/ima/index.js';
 import type { DeviceClock, PlatformResult } from '../attest/types.js';
 import { appraisePlatform, encodePlatformAppraisal } from '../attest/verify/index.js';
 import { Fault, fault, faultTold } from '../src/base/fault.js';
@@ -23,17 +24,20 @@ export function assertAnchor(v: Verifier, akName: string, result: PlatformResult
 
 /**
  * Appraises and keeps platform evidence. `fresh`: whether the nonce was given out on this connection. `connection`: it proves the key of a connection.
- * @throws Fault nonce.*, device.revoked, or the first finding of evidence that is not authentic
+ * `ima`: where its IMA list stands; a part that does not go on from there is refused, and the device begins anew.
+ * @throws Fault nonce.*, device.revoked, ima.gap, or the first finding of evidence that is not authentic
  */
-export async function takePlatform(v: Verifier, device: DeviceRow, { evidence, log }: LinkBody<'platform'>, { fresh, connection }: { fresh: boolean; connection: boolean }): Promise<PlatformResult> {
+export async function takePlatform(v: Verifier, device: DeviceRow, { evidence, log }: LinkBody<'platform'>, { fresh, connection, ima }: { fresh: boolean; connection: boolean; ima: ImaStanding | null }): Promise<PlatformResult> {
   const { nonce } = evidence.binding;
   const checked = v.nonces.check(nonce, device.akName, v.now());
   if (!checked.ok) throw fault(checked.code);
   if (!fresh) throw fault('nonce.unknown');
   if (device.state !== 'enrolled') throw fault('device.revoked', { state: device.state });
   const known = await knownDevice(v, device, log.epoch);
-  const result = appraisePlatform({ evidence, log, nonce, aud: v.config.issuers.verifier, device: known, policy: v.trust.policy().value, connection });
+  const result = appraisePlatform({ evidence, log, nonce, aud: v.config.issuers.verifier, device: known, policy: v.trust.policy().value, connection, ima });
   assertAnchor(v, device.akName, result);
+  const gap = result.appraisal.findings.find(({ code }) => code === 'ima.gap');
+  if (gap) throw faultTold(gap.code, gap.message);
   await keepPlatform(v, { deviceId: device.deviceId, akName: device.akName, evidence, result, nonce: { value: nonce, expiresMs: checked.expiresMs }, before: known.clock });
   return result;
 }
@@ -47,6 +51,7 @@ export async function keepPlatform(v: Verifier, { deviceId, akName, evidence, re
   const kept = await v.store.acceptPlatform({
     nonce: { ...nonce, deviceId, purpose: 'platform' }, device: { akName, before, after: clock, head, entries }, deviceId,
     platformSha256: result.appraisal.platformSha256, evidence: stringify(platformEvidence, evidence), appraisal: encodePlatformAppraisal(result.appraisal), nowMs: v.now(),
+    ima: result.ima && { resetCount: result.appraisal.resetCount, standing: encodeImaStanding(result.ima) },
   });
   if (!kept) throw fault('nonce.used');
 }

@@ -2,7 +2,7 @@
  * The objects of a bundle, each opened when an edge first asks for it, and only with trusted keys. The bundle comes from whoever wants to be believed.
  * One edge answers for each object: the one that is named when the object is missing, unreadable or not signed by whom it must be.
  */
-import type { Sha256 } from '../../src/base/bytes.js';
+import { fromB64u, type Sha256 } from '../../src/base/bytes.js';
 import { splitJws } from '../../src/base/jws.js';
 import { parse } from '../../src/base/shape.js';
 import type { Code } from '../../src/codes.js';

@@ -2,7 +2,7 @@
 import type { PaymentInput, PaymentResult } from '../types.js';
 import { appraisePayment } from '../verify/index.js';
 
-export interface Recorded extends Pick<PaymentInput, 'evidence' | 'manifest' | 'policy'>, Required<Pick<PaymentInput, 'earlier'>> { readonly record: PaymentInput['device']['record']; readonly offline: boolean }
+export interface Recorded extends Pick<PaymentInput, 'evidence' | 'manifest' | 'policy'>, Required<Pick<PaymentInput, 'earlier' | 'earlierIma'>> { readonly record: PaymentInput['device']['record']; readonly offline: boolean }
 
 /** The binding's own values are expected here: that they are those of the objects is said by the edges of the binding. */
 export function reappraise({ record, offline, ...recorded }: Recorded): PaymentResult {

@@ -91,7 +91,7 @@ function appraiseEnclosed({ evidence: { platform, payment }, expected, device, p
   const records = [...earlier, ...payment.log.entries].slice(0, logN);
   const { head } = extendHead(null, { epoch: logEpoch, from: payment.log.from - earlier.length, entries: records });
   const log = { epoch: logEpoch, from: head.nextN, entries: [] };
-  return appraisePlatform({ evidence: platform, log, nonce, aud: expected.aud, device: { ...device, clock: null, head, latest: null }, policy, connection: false, ima: earlierIma === undefined ? null : standingAfter(earlierIma, platform, policy) }).appraisal;
+  return appraisePlatform({ evidence: platform, log, nonce, aud: expected.aud, device: { ...device, clock: null, head, latest: null }, policy, connection: false, ima: earlierIma ? standingAfter(earlierIma, platform, policy) : null }).appraisal;
 }
 
 /** The IMA list before the part that the platform shows. One that cannot be read leads nowhere. */

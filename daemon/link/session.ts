@@ -2,15 +2,23 @@
  * The sidecar's standing with its verifier: connect, greet, prove the platform, stay proven. It reconnects for ever with growing pauses; while it is
  * not ready every payment is refused with link.offline, and nothing is queued: a payment proved late would be a payment nobody waits for.
  */
+import { pagesOf } from '../../attest/pages.js';
 import type { Sha256 } from '../../src/base/bytes.js';
 import { type Fault, asFault, fault, faultTold } from '../../src/base/fault.js';
 import { type DeviceMessage, type LinkBody, type VerifierMessage } from '../../src/link.js';
 import { type Policy } from '../../src/objects/decision.js';
-import { platformHash } from '../../src/objects/evidence.js';
+import { LOG_PAGE, type PlatformEvidence, platformHash } from '../../src/objects/evidence.js';
 import type { Verified } from '../../src/objects/signed.js';
+import type { ImaPlace } from '../tpm/kernellogs.js';
+import type { ListBefore } from '../tpm/listcopy.js';
+import { IMA_PCR } from '../tpm/pcrs.js';
 import type { Log, Prover } from '../tpm/types.js';
 import { NoncePool } from './nonces.js';
+import { ShownList } from './shownlist.js';
 import type { LinkSocket } from './socket.js';
+
+/** A platform part as it is sent, and the IMA list before what it shows. */
+interface Part { readonly body: LinkBody<'platform'>; readonly listBefore: ListBefore | null }
 
 const ANSWER_MS = 15_000;
 const BACKOFF_MS = { first: 200, most: 15_000 };
@@ -42,9 +50,10 @@ export class Session {
   welcome: LinkBody<'welcome'> | null = null;
   private policy: Verified<Policy> | null = null;
   private socket: LinkSocket | null = null;
-  private platform: { sha256: Sha256; atMs: number; evidence: LinkBody<'platform'>['evidence'] } | null = null;
+  private platform: { sha256: Sha256; atMs: number; evidence: PlatformEvidence; listBefore: ListBefore | null } | null = null;
   private refreshing: Promise<Sha256> | null = null;
   private logKnown = { epoch: '', n: 0 };
+  private readonly list = new ShownList();
   private stopped = false;
   private wake: (() => void) | null = null;
   private readonly nonces = new NoncePool();
@@ -66,6 +75,7 @@ export class Session {
         this.state = 'offline';
       } catch (error) {
         this.problem = asFault(error);
+        this.list.refused(this.problem);
         this.state = this.problem.code === 'device.unknown' ? 'unenrolled' : this.problem.code.startsWith('tpm.') ? 'no_tpm' : this.problem.code.startsWith('link.') ? 'offline' : 'untrusted';
         this.ports.log.warn({ code: this.problem.code, state: this.state }, this.problem.message);
         this.socket?.close();
@@ -103,16 +113,16 @@ export class Session {
 
   /** The hash of a platform part that the verifier holds and that is young enough; makes a new one when needed. One refresh is in flight. */
   async freshPlatform(): Promise<Sha256> {
-    const { policy } = this.standing();
-    const young = this.platform !== null && performance.now() - this.platform.atMs < policy.value.platformMaxAgeMs * FRESH;
+    const { policy, logFrom } = this.standing();
+    const young = this.platform !== null && this.ports.prover.log(logFrom).entries.length <= LOG_PAGE && performance.now() - this.platform.atMs < policy.value.platformMaxAgeMs * FRESH;
     if (this.platform && young && !(await this.ports.prover.platformChanged())) return this.platform.sha256;
-    this.refreshing ??= this.refresh().finally(() => { this.refreshing = null; });
+    this.refreshing ??= this.refresh(this.socket!).finally(() => { this.refreshing = null; });
     return this.refreshing;
   }
 
-  /** The platform part behind a hash: it goes into the bundle. */
-  platformPart(sha256: Sha256): LinkBody<'platform'>['evidence'] | null {
-    return this.platform?.sha256 === sha256 ? this.platform.evidence : null;
+  /** The platform part behind a hash, and the IMA list before the part that it shows: both go into the bundle. */
+  platformPart(sha256: Sha256): { readonly evidence: PlatformEvidence; readonly listBefore: ListBefore | null } | null {
+    return this.platform?.sha256 === sha256 ? this.platform : null;
   }
 
   /** The device record of this session. */
@@ -139,6 +149,7 @@ export class Session {
     if (this.ports.prover.akName === null) throw faultTold(this.ports.prover.fault ?? 'tpm.absent', this.ports.prover.reason ?? 'there is no TPM');
     const code = this.ports.enrolCode();
     this.welcome = await (code === null ? this.prove(socket, nonce) : this.enrol(socket, code).catch((error: unknown) => this.enrolledBefore(socket, nonce, error)));
+    await this.showList(socket);
     this.state = 'ready';
     this.problem = null;
     this.ports.log.info({ device: this.welcome.deviceId, tier: this.welcome.tier, simulated: this.welcome.simulated }, 'the verifier knows this device');
@@ -148,9 +159,10 @@ export class Session {
   private async enrol(socket: LinkSocket, code: string): Promise<LinkBody<'welcome'>> {
     const challenge = await socket.request('enrol_begin', this.ports.prover.enrolBegin(code), ANSWER_MS);
     if (challenge.type !== 'enrol_challenge') throw fault('link.protocol', { what: `${challenge.type} where a challenge must be` });
-    const answer = (await this.ports.prover.enrolAnswer(challenge.body)).toString('base64url');
-    const part = await this.quote(challenge.body.nonce, true);
-    const welcome = await socket.request('enrol_proof', { sessionId: challenge.body.sessionId, answer, ...part }, ANSWER_MS);
+    const answer = await this.ports.prover.enrolAnswer(challenge.body);
+    this.list.begin();
+    const part = await this.quote(socket, challenge.body.nonce, true);
+    const welcome = await socket.request('enrol_proof', { ...answer, ...part.body }, ANSWER_MS);
     this.ports.usedEnrolCode();
     return this.welcomed(welcome, part);
   }
@@ -165,42 +177,95 @@ export class Session {
   }
 
   private async prove(socket: LinkSocket, nonce: Sha256): Promise<LinkBody<'welcome'>> {
-    const part = await this.quote(nonce, true);
-    return this.welcomed(await socket.request('platform', part, ANSWER_MS), part);
+    const part = await this.quote(socket, nonce, true);
+    return this.welcomed(await socket.request('platform', part.body, ANSWER_MS), part);
   }
 
-  private welcomed(message: VerifierMessage, part: LinkBody<'platform'>): LinkBody<'welcome'> {
+  private welcomed(message: VerifierMessage, part: Part): LinkBody<'welcome'> {
     if (message.type !== 'welcome') throw fault('link.protocol', { what: `${message.type} where a welcome must be` });
     this.accepted(part);
     return message.body;
   }
 
-  private async refresh(): Promise<Sha256> {
+  /** A list that was too long for the first part, or that the verifier knows in part, is shown now: payments are judged with it. */
+  private async showList(socket: LinkSocket): Promise<void> {
+    const { next } = this.list;
+    if (next === null || this.platform?.evidence.ima !== null || !this.quotesIma()) return;
+    if (next.bytes > 0 || (await this.ports.prover.imaPiece(next)) !== null) await this.refresh(socket);
+  }
+
+  private async refresh(socket: LinkSocket): Promise<Sha256> {
+    for (;;) {
+      try {
+        return await this.renew(socket);
+      } catch (error) {
+        const why = asFault(error);
+        if (!this.list.refused(why)) throw error;
+        this.ports.log.warn({ code: why.code }, why.message);
+      }
+    }
+  }
+
+  private async renew(socket: LinkSocket): Promise<Sha256> {
     const nonce = await this.nonces.next('platform', ANSWER_MS);
     if (nonce === null) throw fault('link.stale');
-    const part = await this.quote(nonce, false);
-    await this.request('platform', part);
+    await this.sendPieces(socket);
+    const part = await this.quote(socket, nonce, false);
+    await socket.request('platform', part.body, ANSWER_MS);
     return this.accepted(part);
   }
 
-  /** Quote, register and log over one nonce. The whole log goes with a connection: the verifier says what it misses by knowing it already. */
-  private async quote(nonce: Sha256, connection: boolean): Promise<LinkBody<'platform'>> {
-    if (!this.policy) throw fault('link.protocol', { what: 'no policy before the platform nonce' });
-    const evidence = await this.ports.prover.platform({ nonce, aud: this.ports.aud, pcrs: this.policy.value.pcrs, connection });
-    const known = this.logKnown.epoch === evidence.binding.logEpoch && !connection ? this.logKnown.n : 0;
-    return { evidence, log: this.ports.prover.log(known) };
+  /** What is left of the IMA list beyond one part goes ahead, so that the quote covers it. */
+  private async sendPieces(socket: LinkSocket): Promise<void> {
+    for (let at = this.list.next; at !== null && this.quotesIma();) {
+      const piece = await this.ports.prover.imaPiece(at);
+      if (piece === null) return;
+      const answer = await socket.request('ima_append', piece, ANSWER_MS);
+      if (answer.type !== 'ima' || answer.body.bytes <= at.bytes) throw fault('link.protocol', { what: 'a piece of the IMA list was not taken' });
+      this.list.known(at = answer.body);
+    }
   }
 
-  private accepted(part: LinkBody<'platform'>): Sha256 {
-    const sha256 = platformHash(part.evidence);
-    this.platform = { sha256, atMs: performance.now(), evidence: part.evidence };
-    this.logAccepted(part.evidence.binding.logEpoch, part.evidence.binding.logN);
+  private quotesIma(): boolean {
+    return this.policy?.value.pcrs.includes(IMA_PCR) === true;
+  }
+
+  /** Quote, register and log over one nonce. The whole log goes with a connection: the verifier says what it misses by knowing it already. */
+  private async quote(socket: LinkSocket, nonce: Sha256, connection: boolean): Promise<Part> {
+    if (!this.policy) throw fault('link.protocol', { what: 'no policy before the platform nonce' });
+    const { place, listBefore } = await this.keepList();
+    const evidence = await this.ports.prover.platform({ nonce, aud: this.ports.aud, pcrs: this.policy.value.pcrs, connection, ima: place });
+    const { logEpoch, logN } = evidence.binding;
+    const known = this.logKnown.epoch === logEpoch && !connection ? this.logKnown.n : 0;
+    const { from, entries } = this.ports.prover.log(known);
+    const { before, last } = pagesOf({ epoch: logEpoch, from, entries: entries.slice(0, logN - from) });
+    for (const log of before) await socket.request('log_append', { log }, ANSWER_MS);
+    return { body: { evidence, log: last }, listBefore: evidence.ima === null ? null : listBefore };
+  }
+
+  /** A list that cannot be kept for the bundles is not shown: nobody could check the tier afterwards. */
+  private async keepList(): Promise<{ place: ImaPlace | null; listBefore: ListBefore | null }> {
+    const place = this.quotesIma() ? this.list.next : null;
+    try {
+      return { place, listBefore: place && (await this.ports.prover.keepIma(place)) };
+    } catch (error) {
+      this.ports.log.warn({ error: String(error) }, 'the IMA list cannot be kept, and is not shown');
+      return { place: null, listBefore: null };
+    }
+  }
+
+  private accepted({ body: { evidence }, listBefore }: Part): Sha256 {
+    const sha256 = platformHash(evidence);
+    this.platform = { sha256, atMs: performance.now(), evidence, listBefore };
+    this.logAccepted(evidence.binding.logEpoch, evidence.binding.logN);
+    if (evidence.ima !== null) this.list.taken();
     return sha256;
   }
 
   private receive(message: VerifierMessage): void {
     switch (message.type) {
       case 'nonces': return this.nonces.add(message.body);
+      case 'ima': return this.list.known(message.body);
       case 'policy': return void (this.policy = this.ports.openPolicy(message.body.policy));
       case 'error': return this.ports.log.warn({ code: message.body.code }, message.body.message);
       default: return this.ports.onMessage(message);
@@ -209,6 +274,7 @@ export class Session {
 
   private forget(): void {
     this.nonces.clear();
+    this.list.disconnected();
     this.platform = null;
     this.socket = null;
   }

@@ -13,11 +13,12 @@ import { paymentEvidence, platformEvidence } from '../../src/objects/evidence.js
 import { logEntry } from '../../src/objects/evidence.js';
 import { intent } from '../../src/objects/intent.js';
 import type { Journal } from '../journal/journal.js';
+import { listBefore } from '../tpm/listcopy.js';
 
 const code = z.string().refine(isCode) as z.ZodType<Code, string>;
 
-/** What the device itself put forward in the latest attempt. */
-const proof = record({ mandate: token(), closedMandate: token(), evidence: paymentEvidence, platform: platformEvidence, log: z.array(logEntry), akName: z.string() });
+/** What the device itself put forward in the latest attempt. `list`: where the IMA list is kept before the part that the platform shows. */
+const proof = record({ mandate: token(), closedMandate: token(), evidence: paymentEvidence, platform: platformEvidence, list: listBefore.optional(), log: z.array(logEntry), akName: z.string() });
 /** What the verifier said about the latest attempt. */
 const ruling = record({ decision: token(), ear: token().nullable(), carrier: token().nullable(), revisions: z.array(token()), policy: token(), device: token(), authority: authorityState, confirmation: token().nullable(), userKeys: z.array(token()), userAssertion: z.string().max(65_536).nullable(), leaf: z.string(), proof: z.string() });
 const result = record({ execution: token().nullable(), receipt: token().nullable(), leaf: z.string().nullable(), proof: z.string().nullable() });

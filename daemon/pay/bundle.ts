@@ -1,13 +1,19 @@
 /** Puts the bundle of a payment together: what the device put forward and what the verifier said of it, exactly as signed. */
+import { toB64u } from '../../src/base/bytes.js';
 import { stringify } from '../../src/base/shape.js';
 import { type Bundle, bundle } from '../../src/objects/bundle.js';
 import { EVIDENCE_PROFILE } from '../../src/objects/evidence.js';
+import { readCopy } from '../tpm/listcopy.js';
 import type { Payment } from './book.js';
 
-/** The bundle's text, or null while the verifier has not decided. */
-export function bundleOf(p: Payment): string | null {
+/**
+ * The bundle's text, or null while the verifier has not decided.
+ * @param stateDir where the IMA list before the evidence is kept. Should it be lost, the bundle says so by not showing the tier that was decided on
+ */
+export function bundleOf(p: Payment, stateDir: string): string | null {
   const { proof, ruling, result } = p;
   if (!proof || !ruling) return null;
+  const list = proof.list && readCopy(stateDir, proof.list);
   const value: Bundle = {
     v: 'ari-bundle-1',
     intent: p.intent,
@@ -19,6 +25,7 @@ export function bundleOf(p: Payment): string | null {
     device: ruling.device,
     evidence: { eatProfile: EVIDENCE_PROFILE, evidenceType: 'tpm2', akName: proof.akName, platform: proof.platform, payment: proof.evidence },
     log: proof.log,
+    ...(list ? { ima: toB64u(list) } : {}),
     ear: ruling.ear,
     state: ruling.authority,
     policy: ruling.policy,

@@ -105,7 +105,7 @@ async function bind({ payment, held, agent, agentClaims, nonce, platformSha256 }
   });
   const platform = on.session.platformPart(platformSha256);
   if (!platform || on.prover.akName === null) throw fault('link.stale');
-  return { mandate: held.token, closedMandate, evidence, platform, log: on.prover.log(0).entries.slice(0, evidence.log.from), akName: on.prover.akName };
+  return { mandate: held.token, closedMandate, evidence, platform: platform.evidence, ...(platform.listBefore === null ? {} : { list: platform.listBefore }), log: on.prover.log(0).entries.slice(0, evidence.log.from), akName: on.prover.akName };
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { Fault } from '../../src/base/fault.js';
 import type { Device } from './device.js';
 import { reasonOf } from './faults.js';
-import { readKernelLogs } from './kernellogs.js';
+import { IMA_START, readKernelLogs } from './kernellogs.js';
 import { readBoot } from './measurements.js';
 import type { Fact } from './types.js';
 
@@ -30,7 +30,7 @@ export async function deviceFacts({ parts: { tpm, identity, certificate, registe
 
 /** The kernel's logs, without which tier T3 is out of reach. */
 async function kernelLogFacts(securityfs: string): Promise<Fact[]> {
-  const { boot, ima, unsent } = await readKernelLogs(securityfs, true);
+  const { boot, ima, unsent } = await readKernelLogs(securityfs, IMA_START);
   const fact = (name: string, there: boolean, kind: string, fix: string): Fact =>
     (there ? good(name, 'readable') : bad(name, unsent.find(({ file }) => file.includes(kind))?.why ?? 'none', fix));
   return [

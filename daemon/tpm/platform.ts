@@ -5,7 +5,7 @@ import { fault } from '../../src/base/fault.js';
 import { type PlatformBinding, type PlatformEvidence, platformQualifyingData } from '../../src/objects/evidence.js';
 import type { Counter } from './counter.js';
 import type { Identity } from './identity.js';
-import { readKernelLogs } from './kernellogs.js';
+import { type ImaPlace, readKernelLogs } from './kernellogs.js';
 import type { Measurements } from './measurements.js';
 import { attestationOf } from './nv.js';
 import { type Bank, type ChangeDetector, IMA_PCR, type Reading, readPcrs } from './pcrs.js';
@@ -24,12 +24,15 @@ export interface PlatformRoom {
   readonly securityfs: string | null;
 }
 
-/** @param count certify the counter too, one higher: at connection */
-export async function platformEvidenceOf(room: PlatformRoom, binding: PlatformBinding, pcrs: readonly number[], count: boolean): Promise<PlatformEvidence> {
+/**
+ * @param count certify the counter too, one higher: at connection
+ * @param place where the part of the IMA list begins; null: none is shown
+ */
+export async function platformEvidenceOf(room: PlatformRoom, binding: PlatformBinding, pcrs: readonly number[], count: boolean, place: ImaPlace | null): Promise<PlatformEvidence> {
   const quote = await quotePlatform(room, binding, pcrs);
   const register = await room.measurements.certify(platformQualifyingData('register', binding));
   const counter = count ? await room.counter?.next(platformQualifyingData('counter', binding)) : undefined;
-  const { boot, ima } = room.securityfs === null ? { boot: null, ima: null } : await readKernelLogs(room.securityfs, pcrs.includes(IMA_PCR));
+  const { boot, ima } = room.securityfs === null ? { boot: null, ima: null } : await readKernelLogs(room.securityfs, pcrs.includes(IMA_PCR) ? place : null);
   return { binding, quote, register, counter: counter ?? null, boot, ima };
 }
 

@@ -12,8 +12,10 @@ import { DEADLINE_MS, type Device, openDevice } from './device.js';
 import { absentFacts, deviceFacts } from './doctor.js';
 import { enrolAnswer, enrolBegin } from './enrol.js';
 import { isTrouble, reasonOf, tpmFault } from './faults.js';
-import { SECURITYFS } from './kernellogs.js';
+import { type ImaPlace, SECURITYFS, imaListIn, readImaPiece } from './kernellogs.js';
 import { AgentKeys } from './keys.js';
+import { type ListBefore, ListCopy } from './listcopy.js';
+import { type OfflineProof, type OfflineRequest, proveOffline } from './offline.js';
 import { MOST_PAYMENTS, provePayments } from './payments.js';
 import { platformEvidenceOf } from './platform.js';
 import { inTurn, together } from './turns.js';
@@ -36,6 +38,8 @@ class TpmProver implements Prover {
   readonly #opening = inTurn();
   readonly #unlocking = inTurn();
   readonly #refreshing = inTurn();
+  readonly #keeping = inTurn();
+  readonly #lists: ListCopy;
   readonly #payments: (parts: ProofParts) => Promise<PaymentEvidence>;
   #device: Device | null = null;
   #trouble: Fault;
@@ -45,6 +49,7 @@ class TpmProver implements Prover {
     this.#config = config;
     this.#log = log;
     this.#keys = new AgentKeys(config.stateDir, log);
+    this.#lists = new ListCopy(config.stateDir);
     this.#trouble = fault('tpm.absent', { channel: config.channel });
     this.#payments = together((all) => this.#use((device) => device.onRegister(() => provePayments(device.parts, all))), MOST_PAYMENTS);
   }
@@ -89,15 +94,25 @@ class TpmProver implements Prover {
     return this.#present().parts.measurements.delta(from);
   }
 
-  platform({ nonce, aud, pcrs, connection }: PlatformRequest): Promise<PlatformEvidence> {
+  platform({ nonce, aud, pcrs, connection, ima }: PlatformRequest): Promise<PlatformEvidence> {
     return this.#refreshing(() => this.#use((device) => device.inTurn(async () => {
       await begin(device, nonce);
       const { parts, changes } = device;
-      return platformEvidenceOf({ ...parts, changes, securityfs: securityfsOf(this.#config) }, platformBindingFor(nonce, aud, parts.measurements.head()), pcrs, connection);
+      return platformEvidenceOf({ ...parts, changes, securityfs: securityfsOf(this.#config) }, platformBindingFor(nonce, aud, parts.measurements.head()), pcrs, connection, ima);
     })));
   }
 
   platformChanged(): Promise<boolean> {
+  async imaPiece(place: ImaPlace): Promise<LinkBody<'ima_append'> | null> {
+    const securityfs = securityfsOf(this.#config);
+    return securityfs === null ? null : readImaPiece(securityfs, place);
+  }
+
+  async keepIma({ bytes }: ImaPlace): Promise<ListBefore | null> {
+    const securityfs = securityfsOf(this.#config);
+    return securityfs === null ? null : this.#keeping(() => this.#lists.upTo(imaListIn(securityfs), bytes));
+  }
+
     return this.#use(({ parts, changes }) => changes.changed(parts.tpm, parts.bank));
   }
 

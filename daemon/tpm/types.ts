@@ -7,6 +7,9 @@ import type { LinkBody } from '../../src/link.js';
 import type { LogKind, Tier } from '../../src/names.js';
 import type { AgentClaims } from '../../src/objects/claims.js';
 import type { LogDelta, PaymentEvidence, PlatformEvidence } from '../../src/objects/evidence.js';
+import type { ImaPlace } from './kernellogs.js';
+import type { ListBefore } from './listcopy.js';
+import type { OfflineProof, OfflineRequest } from './offline.js';
 
 /** `[tpm]` and `[state]` of the configuration. Handles are numbers (0x01d10300); authorisations come by file path only. */
 export interface ProverConfig {
@@ -29,7 +32,14 @@ export interface Log { info(facts: object, message: string): void; warn(facts: o
 export interface Fact { name: string; ok: boolean; detail: string; fix: string | null }
 
 /** A platform part is asked for at connection (then the counter is certified too) and whenever {@link Prover.platformChanged} or its age says so. */
-export interface PlatformRequest { nonce: Sha256; aud: string; pcrs: readonly number[]; connection: boolean }
+export interface PlatformRequest {
+  nonce: Sha256;
+  aud: string;
+  pcrs: readonly number[];
+  connection: boolean;
+  /** Where the part of the kernel's IMA list begins; null: none is shown. */
+  ima: ImaPlace | null;
+}
 
 /** What one payment binds. `logFrom` is the number of the first log entry that the verifier does not have. */
 export interface ProofParts {
@@ -82,6 +92,10 @@ export interface Prover {
   agentKey(agentId: string): Promise<Signer>;
   doctor(): Promise<Fact[]>;
   /** Looks for the TPM again after a fault; nothing while it answers. @returns true when it was found: then say hello again, the key may be another */
+  /** The next piece of an IMA list of which more is left than {@link platform} can carry; null when the rest fits, or no list can be shown. */
+  imaPiece(place: ImaPlace): Promise<LinkBody<'ima_append'> | null>;
+  /** Keeps the IMA list before a place for the bundles of payments that rest on it; null where nothing is before it, or there is no list. */
+  keepIma(place: ImaPlace): Promise<ListBefore | null>;
   recover(): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -36,7 +36,7 @@ async function bedOf(prover: Prover, relay: Relay): Promise<Bed> {
   const tpm = await connect(relay.spec, { sweep: false });
   for (const pcr of PCRS) await tpm.run(PCR_Extend, { pcrHandle: pcr }, { digests: [{ hashAlg: 'sha256', digest: Buffer.alloc(32, pcr + 1) }] });
   await tpm.close();
-  const platformSha256 = platformHash(await prover.platform({ nonce: sha256('nonce'), aud: VERIFIER, pcrs: PCRS, connection: true }));
+  const platformSha256 = platformHash(await prover.platform({ nonce: sha256('nonce'), aud: VERIFIER, pcrs: PCRS, connection: true, ima: null }));
   const common = { aud: VERIFIER, mandateSha256: sha256('mandate'), closedSha256: sha256('closed'), agent: claimsFor(verifiedManifest()), jkt: sha256('key'), platformSha256, logFrom: 0 };
   return {
     prover,

@@ -36,8 +36,8 @@ describe('a stranger', () => {
     ['pays', () => link.answerTo('payment', { paymentId: freshId('pay'), attempt: 1, intent, mandate: null, closedMandate: null, evidence: payment, findings: [] })],
     ['asks for a payment', () => link.answerTo('settle_query', { paymentId: freshId('pay') })],
     ['reports a refusal', () => link.answerTo('refusal', { paymentId: freshId('pay'), intent, code: 'mandate.unknown', message: 'none' })],
-    ['appends to a log', () => link.answerTo('log_append', { log })],
-    ['answers a challenge that nobody gave', () => link.answerTo('enrol_proof', { sessionId: 'x', answer: toB64u(Buffer.alloc(32)), evidence: platform, log })],
+    ['shows a piece of its IMA list', () => link.answerTo('ima_append', { from: 0, data: '' })],
+    ['answers a challenge that nobody gave', () => link.answerTo('enrol_proof', { sessionId: 'x', answer: toB64u(Buffer.alloc(32)), certify: null, evidence: platform, log })],
     ['greets twice', () => link.answerTo('hello', hello)],
   ];
   it.each(messages)('that %s is refused as out of order', async (_, say) => {
@@ -57,6 +57,7 @@ describe('a stranger', () => {
     link.send('hello', hello);
     await link.next('nonces');
     expect(await link.answerTo('platform', { evidence: platform, log })).toBe('device.unknown');
+    expect(await link.answerTo('log_append', { log })).toBe('device.unknown');
   });
 
   it('without a TPM, or with a certificate that nobody signed, enrols nothing', async () => {

@@ -13,6 +13,8 @@ export const CONNECTION_LIMITS = {
   /** A wrong enrolment code is answered after this time, and so many end the connection: with {@link strangers}, that bounds guessing and locks nobody out. */
   wrongCodeMs: 250,
   wrongCodes: 3,
+  /** Bytes of log pages that wait for their evidence, over all peers. */
+  pageBytes: 67_108_864,
   /** Connections that have proven nothing yet, over all peers. */
   strangers: 256,
 } as const;

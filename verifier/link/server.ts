@@ -6,6 +6,7 @@ import { LINK_LIMITS, LINK_PATH, LINK_PROTOCOL } from '../../src/link.js';
 import type { Verifier } from '../context.js';
 import { Connection, type Dispatch } from './connection.js';
 import { CONNECTION_LIMITS, type ConnectionLimits } from './limits.js';
+import { Room } from './pages.js';
 
 export interface LinkServer { close(): Promise<void> }
 
@@ -14,6 +15,7 @@ const offered = (request: IncomingMessage): string[] => (request.headers['sec-we
 
 export function serveLink(v: Verifier, server: Server, dispatch: Dispatch, limits: ConnectionLimits = CONNECTION_LIMITS): LinkServer {
   const connections = new Set<Connection>();
+  const room = new Room(limits.pageBytes);
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: LINK_LIMITS.messageBytes, handleProtocols: () => LINK_PROTOCOL });
   const strangers = (): number => [...connections].filter(({ stage }) => stage.name !== 'proven').length;
 
@@ -23,7 +25,7 @@ export function serveLink(v: Verifier, server: Server, dispatch: Dispatch, limit
     if (!offered(request).includes(LINK_PROTOCOL)) return refuseUpgrade(socket, '400 Bad Request');
     if (strangers() >= limits.strangers) return refuseUpgrade(socket, '503 Service Unavailable');
     sockets.handleUpgrade(request, socket, head, (ws) => {
-      const connection = new Connection(v, ws, limits, dispatch);
+      const connection = new Connection(v, ws, limits, dispatch, room);
       connections.add(connection);
       ws.once('close', () => connections.delete(connection));
     });

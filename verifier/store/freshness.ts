@@ -2,7 +2,7 @@
 import type { DeviceClock, LogHead } from '../../attest/types.js';
 import { type Database, outcome, type Tx } from './database.js';
 import { advance, spendNonce } from './history.js';
-import type { Store } from './verbs.js';
+import type { ImaListRow, Store } from './verbs.js';
 
 const HEAD = ['epoch', 'next_n', 'register', 'reset_count', 'restart_count'] as const;
 type HeadRow = { epoch: string; next_n: bigint; register: string; reset_count: bigint; restart_count: bigint };
@@ -14,7 +14,13 @@ async function readClock(tx: Tx, akName: string): Promise<DeviceClock | null> {
   return row ? { resetCount: Number(row.reset_count), restartCount: Number(row.restart_count), clock: row.clock, seq: Number(row.seq), ctr: row.ctr, attestSha256: row.attest_sha256 } : null;
 }
 
-type Verbs = 'consumeNonce' | 'clock' | 'logHead' | 'latestHead' | 'logEntries' | 'acceptPlatform' | 'platform';
+/** In the transaction that moved the clock of this key: two connections of a device do not write over each other unseen. */
+async function keepImaList(tx: Tx, akName: string, { resetCount, standing }: ImaListRow): Promise<void> {
+  const row = { reset_count: resetCount, standing };
+  await tx.insertInto('ima_lists').values({ ak_name: akName, ...row }).onConflict((c) => c.column('ak_name').doUpdateSet(row)).execute();
+}
+
+type Verbs = 'consumeNonce' | 'clock' | 'logHead' | 'latestHead' | 'logEntries' | 'acceptPlatform' | 'platform' | 'imaList';
 
 export const freshnessVerbs = (db: Database): Pick<Store, Verbs> => ({
   consumeNonce: async (nonce, nowMs) => (await outcome(db.write((tx) => spendNonce(tx, nonce, nowMs)))).ok,
@@ -35,11 +41,12 @@ export const freshnessVerbs = (db: Database): Pick<Store, Verbs> => ({
     return rows.map((row) => ({ ...row, n: Number(row.n) }));
   }),
 
-  acceptPlatform: async ({ nonce, device, deviceId, platformSha256, evidence, appraisal, nowMs }) => {
+  acceptPlatform: async ({ nonce, device, deviceId, platformSha256, evidence, appraisal, ima, nowMs }) => {
     const accepted = await outcome(db.write(async (tx) => {
       await spendNonce(tx, nonce, nowMs);
       await advance(tx, deviceId, device);
       await tx.insertInto('platforms').values({ platform_sha256: platformSha256, device_id: deviceId, evidence, appraisal, seen_ms: nowMs }).onConflict((c) => c.doNothing()).execute();
+      if (ima) await keepImaList(tx, device.akName, ima);
     }));
     return accepted.ok;
   },
@@ -47,5 +54,10 @@ export const freshnessVerbs = (db: Database): Pick<Store, Verbs> => ({
   platform: (platformSha256) => db.read(async (tx) => {
     const row = await tx.selectFrom('platforms').selectAll().where('platform_sha256', '=', platformSha256).executeTakeFirst();
     return row ? { deviceId: row.device_id, evidence: row.evidence, appraisal: row.appraisal, seenMs: Number(row.seen_ms) } : null;
+  }),
+
+  imaList: (akName) => db.read(async (tx) => {
+    const row = await tx.selectFrom('ima_lists').select(['reset_count', 'standing']).where('ak_name', '=', akName).executeTakeFirst();
+    return row ? { resetCount: Number(row.reset_count), standing: row.standing } : null;
   }),
 });

@@ -118,8 +118,10 @@ export class TestVerifier {
     const facts = checkEnrolment(prover.enrolBegin('code'), onlyRoots(roots), certificateTime());
     const first = nonce();
     const { challenge, expected } = challengeFor(facts, { secret: Buffer.alloc(32, 7), sessionId: 'session', nonce: first });
-    checkAnswer(expected, toB64u(await prover.enrolAnswer(challenge)));
-    const evidence = await prover.platform({ nonce: first, aud: VERIFIER, pcrs: PCRS, connection: true });
+    const { answer, certify } = await prover.enrolAnswer(challenge);
+    checkAnswer(expected, answer);
+    if (facts.provider) assertCertified(facts.provider, facts, certifyingData('session', first), certify);
+    const evidence = await prover.platform({ nonce: first, aud: VERIFIER, pcrs: PCRS, connection: true, ima: null });
     const draft = deviceRecordOf(facts, evidence, { iss: VERIFIER, iat: 1, jti: 'record', deviceId: 'dev_01JD0000000000000000000000' });
     this.known = { record: open(DEVICE_RECORD, seal(DEVICE_RECORD, draft, SIGNERS.verifier), keys), state: 'enrolled', clock: null, head: null, latest: null };
     expect(this.#judge(prover, evidence, first, true)).toEqual(facts.registerName === null ? ['register.missing'] : []);
@@ -129,7 +131,7 @@ export class TestVerifier {
   /** Appraises a fresh platform part. @returns the codes of its findings */
   async connect(prover: Prover, { connection = true }: { connection?: boolean } = {}): Promise<string[]> {
     const fresh = nonce();
-    return this.#judge(prover, await prover.platform({ nonce: fresh, aud: VERIFIER, pcrs: PCRS, connection }), fresh, connection);
+    return this.#judge(prover, await prover.platform({ nonce: fresh, aud: VERIFIER, pcrs: PCRS, connection, ima: null }), fresh, connection);
   }
 
   #judge(prover: Prover, evidence: PlatformEvidence, fresh: Sha256, connection: boolean): string[] {

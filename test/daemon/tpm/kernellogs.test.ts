@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PCR_Extend, type Tpm } from '@ari-sidecar/tpm2';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LOG_BYTES, readKernelLogs } from '../../../daemon/tpm/kernellogs.js';
+import { IMA_START, LOG_BYTES, readImaPiece, readKernelLogs } from '../../../daemon/tpm/kernellogs.js';
 import { sha256, toB64u } from '../../../src/base/bytes.js';
 import { extensionOf, parseIma } from '../../../attest/ima/index.js';
 import { PCRS } from '../../support/device.js';
@@ -28,27 +28,27 @@ const write = async (boot: Buffer, ima: Buffer): Promise<void> => {
 describe('the kernel’s logs', () => {
   it('are read whole, byte for byte', async () => {
     await write(BOOT, LIST);
-    expect(await readKernelLogs(dir, true)).toEqual({ boot: { format: 'tcg2-binary', data: toB64u(BOOT) }, ima: { format: 'ima-binary', from: 0, data: toB64u(LIST) }, unsent: [] });
+    expect(await readKernelLogs(dir, IMA_START)).toEqual({ boot: { format: 'tcg2-binary', data: toB64u(BOOT) }, ima: { format: 'ima-binary', from: 0, data: toB64u(LIST) }, unsent: [] });
   });
 
   it('that are not there, or not for us, are not sent, and it is said why', async () => {
-    expect(await readKernelLogs(dir, true)).toMatchObject({ boot: null, ima: null, unsent: [{ why: 'ENOENT' }, { why: 'ENOENT' }] });
+    expect(await readKernelLogs(dir, IMA_START)).toMatchObject({ boot: null, ima: null, unsent: [{ why: 'ENOENT' }, { why: 'ENOENT' }] });
     await write(BOOT, LIST);
     await rm(join(dir, 'tpm0/binary_bios_measurements'));
     await mkdir(join(dir, 'tpm0/binary_bios_measurements'));
     await chmod(join(dir, 'tpm0'), 0o700);
-    expect(await readKernelLogs(dir, true)).toMatchObject({ boot: null, ima: { from: 0 }, unsent: [{ why: 'EISDIR' }] });
+    expect(await readKernelLogs(dir, IMA_START)).toMatchObject({ boot: null, ima: { from: 0 }, unsent: [{ why: 'EISDIR' }] });
   });
 
   it('longer than evidence can carry are not sent: a part of a log proves nothing', async () => {
     await write(Buffer.alloc(LOG_BYTES), Buffer.alloc(LOG_BYTES + 1));
-    const { boot, ima, unsent } = await readKernelLogs(dir, true);
+    const { boot, ima, unsent } = await readKernelLogs(dir, IMA_START);
     expect([boot?.data.length, ima, unsent.map(({ why }) => why)]).toEqual([LOG_BYTES * 4 / 3, null, [`more than ${LOG_BYTES} bytes`]]);
   });
 
   it('the IMA list is not sent when PCR 10 is not quoted', async () => {
     await write(BOOT, LIST);
-    expect(await readKernelLogs(dir, false)).toMatchObject({ ima: null, unsent: [] });
+    expect(await readKernelLogs(dir, null)).toMatchObject({ ima: null, unsent: [] });
   });
 });
 
@@ -64,7 +64,7 @@ describe('a platform part', () => {
       for (const entry of parseIma('ima-binary', LIST)) await tpm.run(PCR_Extend, { pcrHandle: 10 }, { digests: [{ hashAlg: 'sha256', digest: extensionOf(entry, 'sha256', 'own') }] });
     });
     const prover = await bed.open({ securityfs: dir });
-    const request = { nonce: sha256('nonce'), aud: VERIFIER, connection: true };
+    const request = { nonce: sha256('nonce'), aud: VERIFIER, connection: true, ima: IMA_START };
     expect(await prover.platform({ ...request, pcrs: [...PCRS, 10] })).toMatchObject({ boot: { data: toB64u(BOOT) }, ima: { from: 0, data: toB64u(LIST) } });
     expect(await prover.platform({ ...request, pcrs: PCRS })).toMatchObject({ ima: null });
     await rm(join(dir, 'ima/binary_runtime_measurements'));
@@ -75,6 +75,6 @@ describe('a platform part', () => {
     const bed = await startBed();
     beds.push(bed);
     const prover = await bed.open();
-    expect(await prover.platform({ nonce: sha256('nonce'), aud: VERIFIER, connection: true, pcrs: PCRS })).toMatchObject({ boot: null, ima: null });
+    expect(await prover.platform({ nonce: sha256('nonce'), aud: VERIFIER, connection: true, pcrs: PCRS, ima: IMA_START })).toMatchObject({ boot: null, ima: null });
   });
 });

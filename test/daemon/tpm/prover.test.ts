@@ -66,7 +66,7 @@ describe('payments', () => {
 
 describe('the platform', () => {
   it('is quoted with the register, and at connection with the counter, one higher each time', async () => {
-    const refresh = await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs: PCRS, connection: false });
+    const refresh = await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs: PCRS, connection: false, ima: null });
     expect(refresh.counter).toBeNull();
     const before = verifier.known.clock!.ctr!;
     expect(await verifier.connect(prover)).toEqual([]);
@@ -84,7 +84,7 @@ describe('the platform', () => {
 
   it('has changed when a selected PCR was extended, and not when PCR 10 or another was', async () => {
     const pcrs = [...PCRS, 10];
-    await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs, connection: false });
+    await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs, connection: false, ima: null });
     const extend = (pcrHandle: number): Promise<unknown> => bed.stranger((tpm) => tpm.run(PCR_Extend, { pcrHandle }, { digests: [{ hashAlg: 'sha256', digest: Buffer.alloc(32, 9) }] }));
     expect(await prover.platformChanged()).toBe(false);
     await extend(10);
@@ -93,7 +93,7 @@ describe('the platform', () => {
     expect(await prover.platformChanged()).toBe(false);
     await extend(7);
     expect(await prover.platformChanged()).toBe(true);
-    await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs, connection: false });
+    await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs, connection: false, ima: null });
     expect(await prover.platformChanged()).toBe(false);
   });
 
@@ -103,7 +103,7 @@ describe('the platform', () => {
     bed.relay.before = async (code) => {
       if (code === Quote.code && quotes++ === 0) await bed.relay.intrude((tpm) => tpm.run(PCR_Extend, { pcrHandle: 23 }, { digests: [{ hashAlg: 'sha256', digest: Buffer.alloc(32, 1) }] }));
     };
-    const { quote } = await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs, connection: false });
+    const { quote } = await prover.platform({ nonce: nonce(), aud: VERIFIER, pcrs, connection: false, ima: null });
     expect(Object.keys(quote.pcrs)).toHaveLength(24);
     expect(quotes).toBe(2);
   });
@@ -170,7 +170,7 @@ describe('trouble with the TPM', () => {
     const none = await bed.open({ channel: `swtpm:unix:${bed.swtpm.dir}/nowhere` });
     expect(none).toMatchObject({ tier: 'T0', fault: 'tpm.absent' });
     expect(await none.doctor()).toEqual([{ name: 'tpm', ok: false, detail: none.reason, fix: expect.any(String) }]);
-    await expect(none.platform({ nonce: nonce(), aud: VERIFIER, pcrs: PCRS, connection: true })).rejects.toMatchObject({ code: 'tpm.absent' });
+    await expect(none.platform({ nonce: nonce(), aud: VERIFIER, pcrs: PCRS, connection: true, ima: null })).rejects.toMatchObject({ code: 'tpm.absent' });
     expect(() => none.enrolBegin('code')).toThrow(expect.objectContaining({ code: 'tpm.absent' }));
     expect(await none.recover()).toBe(false);
   });

@@ -11,7 +11,7 @@ export const freshnessSuite = (make: MakeDatabase) => describe('freshness', () =
   const platform = async (nonce: string, over: Partial<Platform['device']> = {}): Promise<Platform> => {
     const before = (await world.store.clock('ak_1'))!;
     return {
-      nonce: { value: nonce, deviceId: 'dev_1', purpose: 'platform', expiresMs: NOW + 1000 }, deviceId: 'dev_1', platformSha256: sha256(nonce), evidence: 'evidence', appraisal: 'appraisal', nowMs: NOW,
+      nonce: { value: nonce, deviceId: 'dev_1', purpose: 'platform', expiresMs: NOW + 1000 }, deviceId: 'dev_1', platformSha256: sha256(nonce), evidence: 'evidence', appraisal: 'appraisal', ima: null, nowMs: NOW,
       device: { akName: 'ak_1', before, after: { ...before, clock: before.clock + 5n }, head: headAt('1', 2), entries: logRows(2), ...over },
     };
   };
@@ -31,6 +31,17 @@ export const freshnessSuite = (make: MakeDatabase) => describe('freshness', () =
     expect(await world.store.logHead('dev_1', headAt('1', 2).epoch)).toEqual(headAt('1', 2));
     expect(await world.store.logEntries('dev_1', headAt('1', 2).epoch, 0, 10)).toEqual(logRows(2));
     expect(await world.store.platform('unknown')).toBeNull();
+  });
+
+  it('keeps where the IMA list of a key stands, the newest alone, and only with the platform part that showed it', async () => {
+    expect(await world.store.imaList('ak_1')).toBeNull();
+    await world.store.acceptPlatform({ ...(await platform('a')), ima: { resetCount: 5, standing: 'first' } });
+    await world.store.acceptPlatform({ ...(await platform('b')), ima: null });
+    expect(await world.store.imaList('ak_1')).toEqual({ resetCount: 5, standing: 'first' });
+    await world.store.acceptPlatform({ ...(await platform('c')), ima: { resetCount: 6, standing: 'second' } });
+    expect(await world.store.acceptPlatform({ ...(await platform('a')), ima: { resetCount: 7, standing: 'under a used nonce' } })).toBe(false);
+    expect(await world.store.imaList('ak_1')).toEqual({ resetCount: 6, standing: 'second' });
+    expect(await world.store.imaList('ak_2')).toBeNull();
   });
 
   it('keeps the TPM\'s 64-bit numbers exactly, beyond 2^53', async () => {
