@@ -12,6 +12,7 @@ export const ENROL_CODE_FILE = 'enrol-code';
 
 const path = z.string().min(1).max(4096);
 const handle = z.int().min(0x01000000).max(0x01ffffff);
+const persistent = z.int().min(0x81000000).max(0x81ffffff);
 const CHANNEL = /^(?:device:\/.+|swtpm:unix:.+|swtpm:tcp:[^:]+:[0-9]{1,5})$/;
 
 /** An agent that may connect: who it is, what its publisher says it is made of, where it lies. `launch_only`: only when `ari run` started it. */
@@ -31,6 +32,8 @@ const shape = record({
     counterIndex: handle.default(0x01d10301),
     ownerAuthFile: path.optional(),
     endorsementAuthFile: path.optional(),
+    /** A cloud's attestation key: a persistent handle, or the NV index of its template; its certificate: an NV index, or a PEM file. */
+    provider: record({ key: z.union([persistent, handle]), certificate: z.union([handle, path]) }).optional(),
   }).prefault({}),
   agents: record({ socket: path.default('/run/ari/agent.sock'), allow: z.array(allowed).max(64) }),
   state: record({ dir: path.default('/var/lib/ari') }).prefault({}),
@@ -63,7 +66,17 @@ export function loadConfig(file: string): DaemonConfig {
   return {
     ...config,
     verifier: { ...config.verifier, keysFile: at(config.verifier.keysFile), ...(config.verifier.caFile === undefined ? {} : { caFile: at(config.verifier.caFile) }) },
+    tpm: tpmAt(config.tpm, at),
     agents: { socket: at(config.agents.socket), allow: config.agents.allow.map((a) => ({ ...a, manifestFile: at(a.manifestFile), root: at(a.root ?? dirname(a.manifestFile)) })) },
     state: { dir: at(config.state.dir) },
+  };
+}
+
+function tpmAt({ ownerAuthFile, endorsementAuthFile, provider, ...tpm }: DaemonConfig['tpm'], at: (path: string) => string): DaemonConfig['tpm'] {
+  return {
+    ...tpm,
+    ...(ownerAuthFile !== undefined && { ownerAuthFile: at(ownerAuthFile) }),
+    ...(endorsementAuthFile !== undefined && { endorsementAuthFile: at(endorsementAuthFile) }),
+    ...(provider && { provider: { ...provider, certificate: typeof provider.certificate === 'string' ? at(provider.certificate) : provider.certificate } }),
   };
 }

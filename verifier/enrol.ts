@@ -1,11 +1,11 @@
 /**
  * Enrolment: a one-time code says who is responsible for a device, its TPM, for which a pinned root vouches, shows that it holds the attestation key
- * (MakeCredential, ActivateCredential), and its first platform evidence, over the challenge's nonce, is appraised before anything is kept.
+ * (MakeCredential, ActivateCredential; in a cloud, TPM2_Certify by the provider's key), and its first platform evidence, over the challenge's nonce, is appraised before anything is kept.
  *
  * The code comes first: nobody without one makes this process look at keys and certificates. It is reserved for the TPM that shows it and used only by the
  * transaction that records the device, so that a failed proof costs a new try and no new code.
  */
-import { assertNotBlocked, challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, type EnrolmentFacts } from '../attest/enrol/index.js';
+import { assertCertified, assertNotBlocked, certifyingData, challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, type EnrolmentFacts } from '../attest/enrol/index.js';
 import type { KnownDevice, PlatformResult } from '../attest/types.js';
 import { appraisePlatform } from '../attest/verify/index.js';
 import { sha256, type Sha256 } from '../src/base/bytes.js';
@@ -45,11 +45,12 @@ export async function beginEnrolment(v: Verifier, akName: string | null, begin: 
   return { enrolling: { sessionId, facts, nonce, expiresMs }, challenge };
 }
 
-/** @throws Fault enrol.session, enrol.proof, enrol.code, enrol.device_conflict, enrol.tpm_blocked, or the first finding of an appraisal that is not authentic */
+/** @throws Fault enrol.session, enrol.proof, enrol.certify, enrol.code, enrol.device_conflict, enrol.tpm_blocked, or the first finding of an appraisal that is not authentic */
 export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, expiresMs }: Enrolling, proof: LinkBody<'enrol_proof'>): Promise<Enrolled> {
   const session = proof.sessionId === sessionId ? await v.store.useEnrolSession(sessionId, v.now()) : null;
   if (session?.akName !== facts.akName) throw fault('enrol.session');
   checkAnswer(session.secretMac, proof.answer);
+  if (facts.provider) assertCertified(facts.provider, facts, certifyingData(sessionId, nonce), proof.certify);
   const known = await v.store.deviceOfEk(facts.ekSha256);
   const deviceId = known?.deviceId ?? freshId(v, 'dev');
   const token = sealRecord(v, facts, proof, deviceId, await statusOf(v, 'device', deviceId));
@@ -61,7 +62,7 @@ export async function proveEnrolment(v: Verifier, { sessionId, facts, nonce, exp
   assertAnchor(v, facts.akName, result);
   const { clock, head, entries } = result.next;
   await v.store.enrol({
-    codeSha256: session.codeSha256, deviceId, ekSha256: facts.ekSha256, providerSha256: null, simulated: facts.simulated, akName: facts.akName, record: token,
+    codeSha256: session.codeSha256, deviceId, ekSha256: facts.ekSha256, providerSha256: facts.provider?.sha256 ?? null, simulated: facts.simulated, akName: facts.akName, record: token,
     before: device.clock, clock, head, entries, leaf: { eventId: orderEvent(tokenHash(token), device.record.value.iat), draft: leafDraft(v, { kind: 'enrolled', chain: deviceId, subject: tokenHash(token) }) }, nowMs: v.now(),
   });
   v.log.soon();

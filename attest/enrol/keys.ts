@@ -15,7 +15,8 @@ const AK_TEMPLATES: readonly Public[] = [templates.akP256, templates.akRsa2048];
 const isMadeFrom = (area: Public, template: Public): boolean =>
   area.type === template.type && encode(Public, { ...area, unique: template.unique } as Public).equals(encode(Public, template));
 
-function read<T>(codec: Parameters<typeof decode<T>>[0], text: string, refusal: (what: string) => Fault): T {
+/** A structure that a device sent. @throws what `refusal` makes of the reason */
+export function readArea<T>(codec: Parameters<typeof decode<T>>[0], text: string, refusal: (what: string) => Fault): T {
   try {
     return decode(codec, fromB64u(text) ?? Buffer.alloc(0));
   } catch (error) {
@@ -25,7 +26,7 @@ function read<T>(codec: Parameters<typeof decode<T>>[0], text: string, refusal: 
 }
 
 /** Whether `unique` is a key of the size or curve that the parameters say. */
-function isKey(area: Public): boolean {
+export function isKey(area: Public): boolean {
   try {
     const key = publicKeyOf(area);
     return area.type !== 'rsa' || key.asymmetricKeyDetails?.modulusLength === area.parameters.keyBits;
@@ -36,7 +37,7 @@ function isKey(area: Public): boolean {
 
 /** TPMT_PUBLIC of the endorsement key: TCG template L-1, L-2 or H-3. @throws Fault enrol.ek_template */
 export function readEk(text: string): Public {
-  const ek = read(Public, text, () => fault('enrol.ek_template'));
+  const ek = readArea(Public, text, () => fault('enrol.ek_template'));
   if (!EK_TEMPLATES.some((template) => isMadeFrom(ek, template)) || !isKey(ek)) throw fault('enrol.ek_template');
   return ek;
 }
@@ -48,7 +49,7 @@ const akRefused = (what: string): Fault => fault('enrol.ak_attributes', { what }
 
 /** @throws Fault enrol.ak_attributes */
 export function readAk(text: string, ek: Public): AttestationKey {
-  const ak = read(Public, text, akRefused);
+  const ak = readArea(Public, text, akRefused);
   if (!AK_TEMPLATES.some((template) => isMadeFrom(ak, template))) throw akRefused(`its public area is that of no template (${describe(ak)})`);
   if (!isKey(ak)) throw akRefused('its point or modulus is none');
   const nameBytes = nameOf(ak);
@@ -65,7 +66,7 @@ const NV_HANDLE = 0x01;
 
 /** The index whose public area is one of `allowed`, but for WRITTEN. @returns its Name after the first write: only that one can be certified */
 function readIndex(text: string, what: string, allowed: (index: number) => readonly NvPublic[]): string {
-  const area = read(NvPublic, text, nvRefused);
+  const area = readArea(NvPublic, text, nvRefused);
   if (area.nvIndex >>> 24 !== NV_HANDLE) throw nvRefused(`${what} is no NV index`);
   const found = encode(NvPublic, written(area));
   if (!allowed(area.nvIndex).some((each) => equal(encode(NvPublic, written(each)), found))) throw nvRefused(`${what} has other attributes or another policy`);

@@ -1,4 +1,4 @@
-/** Where an enrolling TPM comes from: which pinned root vouches for its endorsement key or, in a cloud, for its attestation key itself. */
+/** Where an enrolling TPM comes from: which pinned root vouches for its endorsement key or, in a cloud, for the provider's attestation key in it. */
 import { type KeyObject } from 'node:crypto';
 import { Public, decode, publicKeyOf } from '@ari-sidecar/tpm2';
 import { fromB64u } from '../../src/base/bytes.js';
@@ -66,13 +66,13 @@ export function endorsedBy(question: Question, ek: Public): Provenance {
 }
 
 /**
- * In a cloud the provider certifies attestation keys, and there may be no certificate of an endorsement key. Only the certified key counts: another one
- * that the device shows beside it is refused.
+ * In a cloud the provider certifies an attestation key of his own, and there may be no certificate of an endorsement key. Only the certified key counts:
+ * another one that the device shows beside it is refused.
  * @throws Fault enrol.ak_certificate
  */
-export function certifiedBy(question: Question, ak: Public): Provenance {
+export function certifiedBy(question: Question, providerKey: Public): Provenance {
   const { leaf, root } = orRefused('enrol.ak_certificate', () => prove(question, ATTESTATION));
-  if (!sameKey(leaf.publicKey.key, ak)) throw fault('enrol.ak_certificate', { what: 'it is for another key' });
+  if (!sameKey(leaf.publicKey.key, providerKey)) throw fault('enrol.ak_certificate', { what: 'it is for another key' });
   return { root, model: tpmOf(leaf) };
 }
 
@@ -81,11 +81,11 @@ export function certifiedBy(question: Question, ak: Public): Provenance {
  * @param firmware as a quote of this TPM said it
  * @throws Fault enrol.tpm_blocked
  */
-export function assertNotBlocked({ blockList }: TpmTrust, { ekPublic, akPublic, provenance }: Enrolling, firmware: bigint): void {
+export function assertNotBlocked({ blockList }: TpmTrust, { ekPublic, akPublic, provider, provenance }: Enrolling, firmware: bigint): void {
   const ak = decode(Public, fromB64u(akPublic) ?? Buffer.alloc(0));
-  const moduli = [ekPublic, ak].flatMap((area) => (area.type === 'rsa' ? [area.unique] : []));
+  const moduli = [ekPublic, ak, ...(provider ? [provider.publicArea] : [])].flatMap((area) => (area.type === 'rsa' ? [area.unique] : []));
   const what = blocked(blockList, { model: provenance?.model ?? null, ek: ekPublic.type === 'rsa' ? 'rsa' : 'ec', moduli, firmware });
   if (what !== null) throw fault('enrol.tpm_blocked', { what });
 }
 
-interface Enrolling { readonly ekPublic: Public; readonly akPublic: string; readonly provenance: Provenance | null }
+interface Enrolling { readonly ekPublic: Public; readonly akPublic: string; readonly provider: { readonly publicArea: Public } | null; readonly provenance: Provenance | null }

@@ -13,6 +13,7 @@ import type { NvRoom } from './nv.js';
 import { type Bank, ChangeDetector, chooseBank } from './pcrs.js';
 import { Register } from './register.js';
 import { Sequence } from './sequence.js';
+import { type Provider, openProvider } from './provider.js';
 import { inTurn } from './turns.js';
 import type { Log, ProverConfig } from './types.js';
 
@@ -25,6 +26,8 @@ interface Parts {
   readonly certificate: Buffer | null;
   /** The maker's authorities above it, from NV. */
   readonly chain: readonly Buffer[];
+  /** A cloud's key: one that was made ready, or why what the configuration names is none; neither where it names none. */
+  readonly provider: Made<Provider | null>;
   readonly register: Register | null;
   readonly counter: Counter | null;
   /** Why there is no register or no counter. */
@@ -114,6 +117,7 @@ async function assemble(tpm: Tpm, config: ProverConfig, auths: HierarchyAuths, l
       tpm, identity, file, measurements,
       certificate: await readCertificate(tpm, identity.ek.kind),
       chain: await readChain(tpm),
+      provider: await orFault(openProvider(tpm, config.provider, auths.endorsement), config),
       register: register.made, counter: counter.made, lacking: register.why ?? counter.why,
       bank: await chooseBank(tpm),
       sequence: await Sequence.open(join(stateDir, 'sequence.json')),
@@ -124,11 +128,14 @@ async function assemble(tpm: Tpm, config: ProverConfig, auths: HierarchyAuths, l
   }
 }
 
+type Made<T> = { readonly made: T; readonly why: null } | { readonly made: null; readonly why: Fault };
+
 /** What a TPM may lack, because its owner keeps it or has no room: then the tier falls. */
-async function orFault<T>(opening: Promise<T>, { channel }: ProverConfig): Promise<{ made: T; why: null } | { made: null; why: Fault }> {
+async function orFault<T>(opening: Promise<T>, { channel }: ProverConfig): Promise<Made<T>> {
   try {
     return { made: await opening, why: null };
   } catch (error) {
+    if (error instanceof Fault && error.code === 'tpm.provider') return { made: null, why: error };
     if (!(error instanceof TpmError)) throw error;
     return { made: null, why: tpmFault(error, { channel, deadlineMs: DEADLINE_MS }) };
   }

@@ -12,14 +12,15 @@ const bad = (name: string, detail: string, fix: string): Fact => ({ name, ok: fa
 
 export const absentFacts = (fault: Fault): Fact[] => [bad('tpm', reasonOf(fault), fault.fix)];
 
-export async function deviceFacts({ parts: { tpm, identity, certificate, register, counter, lacking, measurements } }: Device, channel: string, securityfs: string | null): Promise<Fact[]> {
+export async function deviceFacts({ parts: { tpm, identity, certificate, provider, register, counter, lacking, measurements } }: Device, channel: string, securityfs: string | null): Promise<Fact[]> {
   const { resetCount, restartCount } = await readBoot(tpm);
   const where = identity.persistent ? `persistent at ${hexOf(identity.ak.handle)}` : 'loaded at each start';
   const missing = (name: string, costs: string): Fact => bad(name, `${lacking ? reasonOf(lacking) : 'none'}: ${costs}`, lacking?.fix ?? 'see the log of the daemon');
   return [
     good('tpm', `${channel}, reset count ${resetCount}, restart count ${restartCount}`),
-    certificate ? good('ek_certificate', `${identity.ek.kind}, ${certificate.length} bytes`)
-      : bad('ek_certificate', 'none in the NV memory of the TPM: tier T1', 'use a TPM whose maker provisioned an endorsement certificate'),
+    ...(certificate ? [good('ek_certificate', `${identity.ek.kind}, ${certificate.length} bytes`)] : provider.made ? []
+      : [bad('ek_certificate', 'none in the NV memory of the TPM: tier T1', 'use a TPM whose maker provisioned an endorsement certificate; in a cloud, name its attestation key in [tpm.provider]')]),
+    ...(provider.made ? [good('provider_key', provider.made.place)] : provider.why ? [bad('provider_key', reasonOf(provider.why), provider.why.fix)] : []),
     good('attestation_key', `${identity.name.toString('hex')}, ${where}`),
     register ? good('register', hexOf(register.index.handle)) : missing('register', 'tier T1'),
     counter ? good('counter', hexOf(counter.index.handle)) : missing('counter', 'offline payments are refused'),

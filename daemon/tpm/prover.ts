@@ -19,7 +19,7 @@ import { type OfflineProof, type OfflineRequest, proveOffline } from './offline.
 import { MOST_PAYMENTS, provePayments } from './payments.js';
 import { platformEvidenceOf } from './platform.js';
 import { inTurn, together } from './turns.js';
-import type { Fact, Log, PlatformRequest, ProofParts, Prover, ProverConfig } from './types.js';
+import type { EnrolAnswer, Fact, Log, PlatformRequest, ProofParts, Prover, ProverConfig } from './types.js';
 
 /**
  * Opens the TPM and whatever of it is ours, or makes it at first use. TPM trouble is no error: the prover is there, at a lower tier, and says why.
@@ -56,14 +56,15 @@ class TpmProver implements Prover {
 
   get tier(): Tier {
     const parts = this.#device?.parts;
-    return !parts ? 'T0' : parts.certificate && parts.register ? 'T2' : 'T1';
+    return !parts ? 'T0' : (parts.certificate ?? parts.provider.made) && parts.register ? 'T2' : 'T1';
   }
 
   get reason(): string | null {
     const parts = this.#device?.parts;
     if (!parts) return reasonOf(this.#trouble);
     if (!parts.register && parts.lacking) return reasonOf(parts.lacking);
-    return parts.certificate ? null : 'the TPM holds no endorsement certificate';
+    if (parts.certificate ?? parts.provider.made) return null;
+    return parts.provider.why ? reasonOf(parts.provider.why) : 'the TPM holds no endorsement certificate';
   }
 
   get fault(): Code | null {
@@ -78,7 +79,7 @@ class TpmProver implements Prover {
     return enrolBegin(this.#present(), code);
   }
 
-  enrolAnswer(challenge: LinkBody<'enrol_challenge'>): Promise<Buffer> {
+  enrolAnswer(challenge: LinkBody<'enrol_challenge'>): Promise<EnrolAnswer> {
     return this.#use((device) => enrolAnswer(device, challenge));
   }
 

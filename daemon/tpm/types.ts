@@ -19,11 +19,19 @@ export interface ProverConfig {
   counterIndex: number;
   ownerAuthFile?: string | undefined;
   endorsementAuthFile?: string | undefined;
+  /** The attestation key that a cloud made in its virtual TPM. */
+  provider?: ProviderConfig | undefined;
   /** An existing directory of this daemon alone (0700). */
   stateDir: string;
   /** Where the kernel shows its logs of what was measured into this TPM. By default /sys/kernel/security for a kernel's TPM, and none for another. */
   securityfs?: string | undefined;
 }
+
+/**
+ * `key`: a persistent handle, or the NV index of the template that the TPM makes the key from in the endorsement hierarchy. `certificate`: an NV index, or a
+ * PEM file in which authorities may follow.
+ */
+export interface ProviderConfig { key: number; certificate: number | string }
 
 /** Structured log lines, as pino writes them. */
 export interface Log { info(facts: object, message: string): void; warn(facts: object, message: string): void }
@@ -54,12 +62,15 @@ export interface ProofParts {
   logFrom: number;
 }
 
+/** What only the TPM that holds the EK and the attestation key can say. */
+export type EnrolAnswer = Pick<LinkBody<'enrol_proof'>, 'sessionId' | 'answer' | 'certify'>;
+
 /**
  * The device's proof. No method waits for more than the TPM; each throws a `tpm.*` fault when the TPM cannot answer, and the daemon lives on:
  * the tier falls to T0, and `recover` finds the TPM again. Below tier T1 every method that needs a TPM throws the fault that `reason` names.
  */
 export interface Prover {
-  /** What this device can put forward: T2 with an EK certificate and a register, T1 without one of them, T0 without a TPM. The verifier decides what it is worth. */
+  /** What this device can put forward: T2 with a certificate of the EK or of a cloud's key and a register, T1 without one of them, T0 without a TPM. The verifier decides what it is worth. */
   readonly tier: Tier;
   /** Why the tier is not T2; null when it is. */
   readonly reason: string | null;
@@ -68,8 +79,8 @@ export interface Prover {
   /** Name of the attestation key, lower-case hex; null at T0. */
   readonly akName: string | null;
   enrolBegin(code: string): LinkBody<'enrol_begin'>;
-  /** HMAC-SHA256(secret, sessionId || akName): the secret can be read by the TPM that holds EK and AK only. */
-  enrolAnswer(challenge: LinkBody<'enrol_challenge'>): Promise<Buffer>;
+  /** The answer to the challenge and, where a cloud's key was shown, its certification. */
+  enrolAnswer(challenge: LinkBody<'enrol_challenge'>): Promise<EnrolAnswer>;
   /** Begins the log with a `boot_anchor` over this nonce of the verifier when the register was cleared or never written; else nothing. `platform` does it too. */
   beginEpoch(nonce: Sha256): Promise<void>;
   /**

@@ -1,63 +1,59 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { publicKeyOf } from '@ari-sidecar/tpm2';
-import { webcrypto } from 'node:crypto';
+import { Public, encode, publicFromKey, templates } from '@ari-sidecar/tpm2';
+import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assertNotBlocked, checkEnrolment, onlyRoots, type TpmTrust } from '../../attest/enrol/index.js';
 import { readAttest } from '../../attest/verify/attest.js';
-import { type AnchorUse, AK_PURPOSE, EK_PURPOSE, readCrls } from '../../attest/x509/index.js';
+import { type AnchorUse, readCrls } from '../../attest/x509/index.js';
 import { sha256, toB64u } from '../../src/base/bytes.js';
 import type { LinkBody } from '../../src/link.js';
-import { type Party, NOW, ca, issue, party, pin, purposes, revocationList, usage, x509 } from '../support/authority.js';
-import { TestDevice } from '../support/device.js';
+import { type Party, NOW, ca, issue, party, pin, revocationList, x509 } from '../support/authority.js';
+import { attesting, Cloud, partyOf } from '../support/cloud.js';
+import { TestDevice, certificateTime } from '../support/device.js';
 import { codeOf } from '../support/fault.js';
 
 let device: TestDevice;
 let cloud: Party;
 let root: Buffer;
+/** A key in a virtual TPM of the cloud. */
+let providerArea: Public;
+let vm: Party;
 beforeAll(async () => {
   device = await TestDevice.start({ ek: 'ekP256' });
   cloud = await party('CN=Cloud TPM root');
   root = await issue({ subject: cloud, issuer: cloud, extensions: ca() });
+  providerArea = publicFromKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey, templates.akP256);
+  vm = await partyOf(providerArea);
 });
 afterAll(() => device.stop());
 
-const attesting = (purpose = AK_PURPOSE): x509.Extension[] => [new x509.BasicConstraintsExtension(false, undefined, true), new x509.KeyUsagesExtension(usage.digitalSignature, true), purposes(purpose)];
-/** The attestation key of the test device as a party that can be certified. */
-async function ak(): Promise<Party> {
-  const spki = publicKeyOf(device.akPublic).export({ format: 'der', type: 'spki' });
-  const publicKey = await webcrypto.subtle.importKey('spki', spki, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['verify']);
-  return { name: 'CN=ak.cloud.example', keys: { publicKey, privateKey: cloud.keys.privateKey } };
-}
-const certified = async (extensions = attesting(), subject?: Party) => issue({ subject: subject ?? (await ak()), issuer: cloud, extensions, serial: '4711' });
+const certified = async () => issue({ subject: vm, issuer: cloud, extensions: attesting(), serial: '4711' });
 const trust = (uses: AnchorUse[] = ['ak'], more: Partial<TpmTrust> = {}): TpmTrust => ({ ...onlyRoots([pin(root, { uses })]), ...more });
-const enrol = (akCertificate: Buffer, by = trust(), changes: Partial<LinkBody<'enrol_begin'>> = {}) =>
-  checkEnrolment({ ...device.begin, ekCertificate: null, ekChain: [], akCertificate: toB64u(akCertificate), ...changes }, by, NOW);
+const shownWith = (certificate: Buffer, chain: string[] = []) => ({ publicArea: toB64u(encode(Public, providerArea)), certificate: toB64u(certificate), chain });
+const enrol = (certificate: Buffer, by = trust(), changes: Partial<LinkBody<'enrol_begin'>> = {}, chain: string[] = []) =>
+  checkEnrolment({ ...device.begin, ekCertificate: null, ekChain: [], provider: shownWith(certificate, chain), ...changes }, by, NOW);
 const refusal = async (certificate: Promise<Buffer>, by = trust()): Promise<string | null> => {
   const made = await certificate;
   return codeOf(() => enrol(made, by));
 };
 
-describe('an attestation key that a cloud certifies', () => {
-  it('stands for the endorsement certificate that is not there, and reaches the same tier', async () => {
-    expect(enrol(await certified())).toMatchObject({ tierMax: device.facts.tierMax, ekRoot: 'CN=Cloud TPM root', simulated: false });
-  });
-
-  it('is exactly the key that enrols: a certificate of another key is refused, whatever public area is shown beside it', async () => {
-    expect(await refusal(certified(attesting(), await party('CN=ak.cloud.example')))).toBe('enrol.ak_certificate');
-  });
-
+describe("a cloud's attestation key", () => {
   it('leads to a root that is pinned for attestation keys: one for endorsement keys does not do, and the other way round', async () => {
+    expect(await refusal(certified())).toBeNull();
     expect(await refusal(certified(), trust(['ek']))).toBe('enrol.ak_certificate');
     expect(await refusal(certified(), onlyRoots([]))).toBe('enrol.ak_certificate');
     const asEk = codeOf(() => checkEnrolment(device.begin, { ...onlyRoots(device.roots.map((each) => ({ ...each, uses: ['ak'] as const }))) }, NOW));
     expect(asEk).toBe('enrol.ek_chain');
   });
 
-  it('has a certificate for attestation keys: one of an endorsement key or an authority is refused', async () => {
-    expect(await refusal(certified(attesting(EK_PURPOSE)))).toBe('enrol.ak_certificate');
-    expect(await refusal(certified([...ca(), purposes(AK_PURPOSE)]))).toBe('enrol.ak_certificate');
-    expect(await refusal(Promise.resolve(Buffer.from('none')))).toBe('enrol.ak_certificate');
+  it('may have an issuer that is pinned itself, or comes with it', async () => {
+    const issuing = await party('CN=Cloud issuer');
+    const intermediate = await issue({ subject: issuing, issuer: cloud, extensions: ca() });
+    const leaf = await issue({ subject: vm, issuer: issuing, extensions: attesting() });
+    expect(codeOf(() => enrol(leaf))).toBe('enrol.ak_certificate');
+    expect(codeOf(() => enrol(leaf, trust(), {}, [toB64u(intermediate)]))).toBeNull();
+    expect(codeOf(() => enrol(leaf, onlyRoots([pin(intermediate, { uses: ['ak'] })])))).toBeNull();
   });
 
   it('is refused when its authority revoked it', async () => {
@@ -66,9 +62,19 @@ describe('an attestation key that a cloud certifies', () => {
     expect(await refusal(certified(), trust(['ak'], { revocations: { lists: readCrls(await revocationList({ issuer: cloud, serials: ['4712'] })), refuseStale: true } }))).toBeNull();
   });
 
-  it('does not outweigh an endorsement certificate that is wrong', async () => {
+  it('does not outweigh an endorsement certificate that is wrong, and stands beside one that is right', async () => {
     const made = await certified();
     expect(codeOf(() => enrol(made, trust(), { ekCertificate: toB64u(Buffer.from('none')) }))).toBe('enrol.ek_chain');
+    const now = await Cloud.start();
+    const both = onlyRoots([now.pinned, ...device.roots]);
+    const facts = checkEnrolment({ ...device.begin, provider: await now.shown(providerArea) }, both, certificateTime());
+    expect(facts).toMatchObject({ ekRoot: device.facts.ekRoot, simulated: true, provider: { sha256: expect.any(String) } });
+    expect(codeOf(() => checkEnrolment({ ...device.begin, provider: shownWith(made) }, both, certificateTime()))).toBe('enrol.ak_certificate');
+  });
+
+  it('marks the device as simulated where its root does', async () => {
+    expect(enrol(await certified(), onlyRoots([pin(root, { uses: ['ak'], simulated: true })])).simulated).toBe(true);
+    expect(enrol(await certified()).simulated).toBe(false);
   });
 });
 
@@ -97,7 +103,7 @@ describe('SSRF by AIA', () => {
     const entry = Buffer.concat([Buffer.from('06082b06010505073002', 'hex'), Buffer.of(0x86, location.length), location]);
     const aia = new x509.Extension('1.3.6.1.5.5.7.1.1', false, Buffer.concat([Buffer.of(0x30, entry.length + 2, 0x30, entry.length), entry]));
     const issuing = await party('CN=Absent authority');
-    const absent = await issue({ subject: await ak(), issuer: issuing, extensions: [...attesting(), aia] });
+    const absent = await issue({ subject: vm, issuer: issuing, extensions: [...attesting(), aia] });
     expect(codeOf(() => enrol(absent))).toBe('enrol.ak_certificate');
     await new Promise((resolve) => { setTimeout(resolve, 50); });
     expect(asked).toBe(0);

@@ -156,6 +156,7 @@ export class TestDevice {
       ekPublic: toB64u(encode(Public, this.ekPublic)), akPublic: toB64u(encode(Public, this.akPublic)),
       registerPublic: this.registerArea === null ? null : toB64u(encode(NvPublic, this.registerArea)),
       counterPublic: this.counterArea === null ? null : toB64u(encode(NvPublic, this.counterArea)),
+      provider: null,
     };
   }
 

@@ -65,7 +65,7 @@ describe('a stranger', () => {
     link.send('hello', { ...hello, akName: null });
     await link.next('nonces');
     const b64 = toB64u(Buffer.from('not a public area'));
-    expect(await link.answerTo('enrol_begin', { code: 'x', ekCertificate: null, ekChain: [], ekPublic: b64, akPublic: b64, registerPublic: null, counterPublic: null })).toMatch(/^enrol\./);
+    expect(await link.answerTo('enrol_begin', { code: 'x', ekCertificate: null, ekChain: [], ekPublic: b64, akPublic: b64, registerPublic: null, counterPublic: null, provider: null })).toMatch(/^enrol\./);
   });
 
   it('that does not prove its key in time is sent away', async () => {

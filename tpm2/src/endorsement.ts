@@ -39,14 +39,14 @@ export function withEkSession<T>(tpm: Tpm, kind: EkKind, use: (session: Session)
   });
 }
 
-/** The whole contents of an index that its own (empty) auth value reads, in chunks that every TPM takes. */
+/** The whole contents of an index, in chunks that every TPM takes: read by its own auth value or, where that may not, by the owner's; both are empty in the field. */
 export async function readNv(tpm: Tpm, nvIndex: number, auth?: Auth): Promise<Buffer> {
   const { nvPublic, nvName: name } = await tpm.run(NV_ReadPublic, { nvIndex }, {});
   const entity = { handle: nvIndex, name, ...(auth === undefined ? {} : { auth }) };
   const parts: Buffer[] = [];
   for (let offset = 0; offset < nvPublic.dataSize; offset += 512) {
     const size = Math.min(512, nvPublic.dataSize - offset);
-    parts.push((await tpm.run(NV_Read, { authHandle: entity, nvIndex: entity }, { size, offset })).data);
+    parts.push((await tpm.run(NV_Read, { authHandle: nvPublic.attributes.authRead ? entity : RH.OWNER, nvIndex: entity }, { size, offset })).data);
   }
   return Buffer.concat(parts);
 }

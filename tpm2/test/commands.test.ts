@@ -223,6 +223,16 @@ describe('hierarchies', () => {
 });
 
 describe('NV', () => {
+  it('an index that its own auth value does not read is read as the owner', async () => {
+    const nvIndex = 0x01800007;
+    const publicInfo: t.NvPublic = { nvIndex, nameAlg: 'sha256', attributes: t.nvAttributes('ordinary', 'ownerWrite', 'ownerRead', 'noDA'), authPolicy: NONE, dataSize: 4 };
+    await tpm.run(t.NV_DefineSpace, { authHandle: t.RH.OWNER }, { auth: NONE, publicInfo });
+    await tpm.run(t.NV_Write, { authHandle: t.RH.OWNER, nvIndex }, { data: Buffer.from('data'), offset: 0 });
+    await expect(tpm.run(t.NV_Read, { authHandle: nvIndex, nvIndex }, { size: 4, offset: 0 })).rejects.toMatchObject({ name: 'TPM_RC_AUTH_UNAVAILABLE' });
+    expect((await t.readNv(tpm, nvIndex)).toString()).toBe('data');
+    await tpm.run(t.NV_UndefineSpace, { authHandle: t.RH.OWNER, nvIndex }, {});
+  });
+
   const ordinary = (nvIndex: number): t.NvPublic => ({ nvIndex, nameAlg: 'sha256', attributes: t.nvAttributes('ordinary', 'ownerWrite', 'ownerRead', 'authRead', 'writeDefine', 'noDA'), authPolicy: NONE, dataSize: 700 });
 
   it('an ordinary index is defined, written, read in chunks, locked and undefined', async () => {

@@ -44,7 +44,10 @@ row('CVE-2017-15361', 'a key that can be factored from its public part does not 
   expect([isListed('IFX', '4.33'), isListed('IFX', '4.34'), isListed('IFX', '4.33', 'ec')]).toEqual([true, false, false]);
   const ekPublic = { ...templates.ekRsa2048, unique: rocaModulus() };
   const akPublic = toB64u(encode(Public, { ...templates.akRsa2048, unique: ekPublic.unique }));
-  expect(codeOf(() => assertNotBlocked(onlyRoots([]), { ekPublic, akPublic, provenance: null }, 0n))).toBe('enrol.tpm_blocked');
+  expect(codeOf(() => assertNotBlocked(onlyRoots([]), { ekPublic, akPublic, provider: null, provenance: null }, 0n))).toBe('enrol.tpm_blocked');
+  const sound = { ekPublic: templates.ekP256, akPublic: toB64u(encode(Public, templates.akP256)), provenance: null };
+  expect(codeOf(() => assertNotBlocked(onlyRoots([]), { ...sound, provider: { publicArea: { ...templates.akRsa2048, unique: ekPublic.unique } } }, 0n))).toBe('enrol.tpm_blocked');
+  expect(codeOf(() => assertNotBlocked(onlyRoots([]), { ...sound, provider: null }, 0n))).toBeNull();
   expect(blocked({ rows: [] }, { model: null, ek: 'rsa', moduli: [ekPublic.unique], firmware: 0n })).toContain('CVE-2017-15361');
   expect(blocked({ rows: [] }, { model: null, ek: 'rsa', moduli: [Buffer.concat([ekPublic.unique.subarray(0, -1), Buffer.of(ekPublic.unique.at(-1)! ^ 2)])], firmware: 0n })).toBeNull();
 });

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PCR_Extend, type Tpm, connect } from '@ari-sidecar/tpm2';
 import { afterAll, expect } from 'vitest';
-import { type EnrolmentFacts, challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, onlyRoots, pinRoots } from '../../../attest/enrol/index.js';
+import { assertCertified, certifyingData, type EnrolmentFacts, challengeFor, checkAnswer, checkEnrolment, deviceRecordOf, onlyRoots, type PinnedRoot, pinRoots } from '../../../attest/enrol/index.js';
 import type { KnownDevice, PlatformAppraisal } from '../../../attest/types.js';
 import { appraisePayment, appraisePlatform, keptOf } from '../../../attest/verify/index.js';
-import { type Sha256, sha256, toB64u } from '../../../src/base/bytes.js';
+import { type Sha256, sha256 } from '../../../src/base/bytes.js';
 import { DEVICE_RECORD } from '../../../src/objects/device.js';
 import { EVIDENCE_PROFILE, type PaymentEvidence, type PlatformEvidence, platformHash } from '../../../src/objects/evidence.js';
 import { open, seal } from '../../../src/objects/signed.js';
@@ -113,8 +113,8 @@ export class TestVerifier {
   }
 
   /** The whole enrolment over the link, without the link. @returns what was computed from `enrol_begin` */
-  async enrol(prover: Prover): Promise<EnrolmentFacts> {
-    const roots = [...pinRoots(this.#bed.swtpm.caRootPem, { simulated: true }), ...pinRoots(this.#bed.swtpm.caIssuerPem, { simulated: true })];
+  async enrol(prover: Prover, more: readonly PinnedRoot[] = []): Promise<EnrolmentFacts> {
+    const roots = [...pinRoots(this.#bed.swtpm.caRootPem, { simulated: true }), ...pinRoots(this.#bed.swtpm.caIssuerPem, { simulated: true }), ...more];
     const facts = checkEnrolment(prover.enrolBegin('code'), onlyRoots(roots), certificateTime());
     const first = nonce();
     const { challenge, expected } = challengeFor(facts, { secret: Buffer.alloc(32, 7), sessionId: 'session', nonce: first });

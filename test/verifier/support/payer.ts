@@ -99,7 +99,7 @@ export class TestPayer {
 
   async proof(challenge: LinkBody<'enrol_challenge'>): Promise<LinkBody<'enrol_proof'>> {
     this.platform = await this.device.platform({ nonce: challenge.nonce, aud: ISSUER });
-    return { sessionId: challenge.sessionId, answer: toB64u(await this.device.answer(challenge)), evidence: this.platform, log: this.device.delta() };
+    return { sessionId: challenge.sessionId, answer: toB64u(await this.device.answer(challenge)), certify: null, evidence: this.platform, log: this.device.delta() };
   }
 
   async enrol(code?: string): Promise<LinkBody<'welcome'>> {
