@@ -17,6 +17,8 @@ import { FILE_MASK, FOLDER_MASK, IN, type Notice, type Notices, openNotices } fr
 
 /** Margin for coarse kernel clocks. */
 const SETTLED_MS = 2000;
+/** What is told is taken in at least so often: when something was heard is known so well. */
+const HEARD_MS = 1000;
 const CHUNK = 1 << 20;
 const KEPT = 262_144;
 const OPEN = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -42,6 +44,7 @@ export class FileHashes {
   private readonly reading = new Map<string, Promise<HashedFile>>();
   private readonly nowMs: () => number;
   private notices: Notices | null | undefined;
+  private clock: NodeJS.Timeout | undefined;
   private moves = 0;
 
   constructor(nowMs: () => number = Date.now) {
@@ -92,6 +95,7 @@ export class FileHashes {
     if (this.notices === undefined) {
       try {
         this.notices = openNotices();
+        this.clock = setInterval(() => this.settle(), HEARD_MS).unref();
       } catch {
         this.notices = null;
       }
@@ -174,6 +178,7 @@ export class FileHashes {
   }
 
   private forgetAll(): void {
+    clearInterval(this.clock);
     this.notices?.close();
     this.notices = undefined;
     this.kept.clear();

@@ -16,9 +16,11 @@ import { readProc } from './proc.js';
 
 /** What a runtime loads by itself when it stands in the right place. Other files that no manifest names are the agent's data. */
 const CODE = /(?:^|\/)package\.json$|\.(?:[cm]?[jt]s|node|wasm|so(?:\.[0-9.]+)?|py[cdo]?|pth|jar|class|sh)$/;
+/** Folders out of which a runtime loads code under names that nobody imports. */
+const CODE_FOLDER = /(?:^|\/)(?:__pycache__|node_modules|site-packages)$/;
 /** Clocks of kernel and process start agree to a few hundredths of a second. */
 const CLOCK_MS = 50;
-const KEPT = 256;
+const KEPT = 256, CAME_MOST = 1024;
 
 type Tree = AgentClaims['tree'];
 interface Seen { readonly file: FoundFile; readonly ctimeMs: number; readonly quiet: boolean }
@@ -48,8 +50,12 @@ class Look {
   private latestMs = 0;
   /** Links make every name matter: it may be one that a link leads through. */
   private hasLinks = false;
+  /** Code that no manifest names, by when it was told of: it may be gone before anybody looks, and have been loaded meanwhile. */
+  private readonly came: Map<string, number>;
+  private gone: readonly string[] = [];
 
-  constructor(key: string, root: string, mounts: string, changes: number) {
+  constructor(key: string, root: string, mounts: string, changes: number, before?: Look) {
+    this.came = new Map(before?.came);
     this.key = key;
     this.root = root;
     this.mounts = mounts;
@@ -66,6 +72,8 @@ class Look {
     // Folders are watched before they are read: what comes after is told.
     const listed = await list(root, (folder) => this.watch(root, folder, names, hashes)).catch(() => NOTHING);
     this.hasLinks = listed.files.some(({ link }) => link);
+    const there = new Set(listed.files.map(({ path }) => path));
+    this.gone = [...this.came.keys()].filter((path) => !there.has(path));
     if (!await isClosed(root, listed, names)) this.stale = true;
     const extra = listed.files.filter(({ path }) => CODE.test(path) && !names.has(path));
     const foreign = await mapSome(extra, async ({ path, link }) => (link && await resolveInside(root, path) !== null ? [] : [await extraFile(root, path, hashes)]));
@@ -75,13 +83,14 @@ class Look {
     if (this.seen.some(({ quiet }) => !quiet)) this.stale = true;
   }
 
-  /** The tree as a process has it that began at this time. A file whose inode moved since then may have been another when it was loaded. */
+  /** The tree as a process has it that began at this time. A file whose inode moved since then may have been another when it was loaded; code that came and went since then may have been loaded. */
   since(startMs: number): Tree {
     const from = startMs + CLOCK_MS;
-    if (this.latestMs <= from) return this.tree;
+    const gone = this.gone.filter((path) => this.came.get(path)! > from);
+    if (this.latestMs <= from && gone.length === 0) return this.tree;
     const changed = this.seen.filter(({ file, ctimeMs }) => ctimeMs > from && file.state === 'read').map(({ file }) => file.path);
     const drifted = new Set(this.tree.drift.map(({ path }) => path));
-    return { ...this.tree, changedSinceStart: changed.filter((path) => !drifted.has(path)).slice(0, 64) };
+    return { ...this.tree, changedSinceStart: [...changed.filter((path) => !drifted.has(path)), ...gone].slice(0, 64) };
   }
 
   private watch(root: string, folder: string, names: ReadonlySet<string>, hashes: FileHashes): void {
@@ -89,6 +98,8 @@ class Look {
       const path = folder === '' ? name : `${folder}/${name}`;
       const isData = !this.hasLinks && (mask & IN.ISDIR) === 0 && name !== '' && !CODE.test(path) && !names.has(path);
       if (!isData) this.stale = true;
+      const appears = (mask & (IN.CREATE | IN.MOVED_TO)) !== 0 && !names.has(path) && ((mask & IN.ISDIR) === 0 ? CODE : CODE_FOLDER).test(path);
+      if (appears && this.came.size < CAME_MOST) this.came.set(path, Date.now());
     };
     if (!hashes.watchFolder(join(root, folder), this.key, heard)) this.stale = true;
   }
@@ -112,7 +123,7 @@ export class TreeSense {
     const key = `${agent.manifest.sha256} ${root}`;
     const kept = this.looks.get(key);
     if (kept?.holds(root, mounts, this.hashes.changes)) return kept.since(startMs);
-    const look = new Look(key, root, mounts, this.hashes.changes);
+    const look = new Look(key, root, mounts, this.hashes.changes, kept);
     await look.take(path, agent.manifest.value, this.hashes);
     if (this.looks.size >= KEPT) this.looks.clear();
     this.looks.set(key, look);

@@ -22,7 +22,8 @@ export const agentClaims = record({
   exe: record({ path: z.string().max(4096), sha256: sha256Text, replaced: z.boolean() }),
   /**
    * `sha256`: SHA-256(JCS of [{path, sha256}] sorted by path) over all files and config files that the manifest names, as found on disk.
-   * `changed_since_start`: those that are as in the manifest and were touched while this process ran: what it loaded meanwhile is not known.
+   * `changed_since_start`: those that are as in the manifest and were touched while this process ran, and code beside them that came and went while it
+   * ran: what it loaded meanwhile is not known.
    */
   tree: record({ files: count, sha256: sha256Text, drift: z.array(drift).max(256), changedSinceStart: z.array(z.string().max(4096)).max(64) }),
   mappings: z.array(mapping).max(4096),

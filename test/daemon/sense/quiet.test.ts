@@ -184,6 +184,33 @@ describe('a tree that was looked at', () => {
     expect(await look(Date.now() + 1000)).toMatchObject({ drift: [], changedSinceStart: [] });
   });
 
+  it.each([
+    ['a file of code', 'lib/evil.js', () => { writeFileSync(inTree('lib/evil.js'), 'evil'); rmSync(inTree('lib/evil.js')); }],
+    ['one that was moved in and out', 'lib/evil.js', () => { writeFileSync(join(dir, 'e'), 'evil'); renameSync(join(dir, 'e'), inTree('lib/evil.js')); renameSync(inTree('lib/evil.js'), join(dir, 'e')); }],
+    ['a folder of code', 'lib/__pycache__', () => { writeTree(dir, { 'agent/lib/__pycache__/a.pyc': 'evil' }); rmSync(inTree('lib/__pycache__'), { recursive: true }); }],
+    ['a file in such a folder', 'lib/__pycache__', () => { writeTree(dir, { 'agent/lib/__pycache__/a.pyc': 'evil' }); rmSync(inTree('lib/__pycache__/a.pyc')); }],
+  ])('names %s that came and went, to a process that ran meanwhile and to none that began after it', async (_, path, change) => {
+    const early = Date.now() - 1000;
+    const before = await look(Date.now() + 1000);
+    expect(before).toMatchObject({ drift: [], changedSinceStart: [] });
+    change();
+    expect((await look(early)).changedSinceStart).toContain(path);
+    expect((await look(Date.now() + 1000)).changedSinceStart).toEqual([]);
+    expect((await look(early)).changedSinceStart).toContain(path);
+  });
+
+  it('says nothing of data that came and went', async () => {
+    await look();
+    for (const name of ['notes.txt', 'state.db-journal']) {
+      writeFileSync(inTree(name), 'x');
+      rmSync(inTree(name));
+    }
+    mkdirSync(inTree('cache'));
+    rmSync(inTree('cache'), { recursive: true });
+    expect((await look(Date.now() + 1000)).changedSinceStart).toEqual([]);
+    expect((await look(0)).changedSinceStart).toEqual(['lib/a.js', 'lib/deep/b.js', 'main.js', 'prompt.txt']);
+  });
+
   it.skipIf(!root)('is looked at again when something is mounted over a part of it', async () => {
     await look();
     writeTree(dir, { 'evil/a.js': 'evil' });
