@@ -11,7 +11,7 @@ import type { LinkBody } from '../../src/link.js';
 import { type Party, NOW, ca, issue, party, pin, revocationList, x509 } from '../support/authority.js';
 import { attesting, Cloud, partyOf } from '../support/cloud.js';
 import { TestDevice, certificateTime } from '../support/device.js';
-import { codeOf } from '../support/fault.js';
+import { codeOf, messageOf } from '../support/fault.js';
 
 let device: TestDevice;
 let cloud: Party;
@@ -75,6 +75,16 @@ describe("a cloud's attestation key", () => {
   it('marks the device as simulated where its root does', async () => {
     expect(enrol(await certified(), onlyRoots([pin(root, { uses: ['ak'], simulated: true })])).simulated).toBe(true);
     expect(enrol(await certified()).simulated).toBe(false);
+  });
+});
+
+describe('an endorsement certificate', () => {
+  const enrolAt = (nowS: number): string | null => messageOf(() => checkEnrolment(device.begin, onlyRoots(device.roots), nowS));
+
+  it('whose path is over, or has not begun, does not enrol, and no setting takes it', () => {
+    expect(enrolAt(certificateTime())).toBeNull();
+    const afterYear9999 = 253_402_300_800; // swtpm certifies until then
+    for (const nowS of [afterYear9999, NOW - 20_000 * 86_400]) expect(enrolAt(nowS)).toMatch(/does not chain to a pinned root: .* is not valid at this time/);
   });
 });
 

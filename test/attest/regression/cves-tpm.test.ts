@@ -55,6 +55,10 @@ row('CVE-2019-11090', 'a TPM whose signatures tell its key by their time (TPM-FA
 row('CVE-2019-16863', 'and so is the one of STMicroelectronics', () => expect([isListed('STM', '71.12'), isListed('STM', '71.16')]).toEqual([true, false]));
 row('CVE-2023-1017', 'a TPM that writes past its buffer is listed up to its repair', () => expect([isListed('NTC', '1.3.1.0'), isListed('NTC', '1.3.2.20')]).toEqual([true, false]));
 row('CVE-2023-1018', 'one that reads past it is the same TPM at the same firmware', () => expect([isListed('NTC', '1.3.1.0'), isListed('NTC', '1.3.2.20')]).toEqual([true, false]));
+row('CVE-2025-2884', 'a TPM that reads past a buffer in CryptHmacSign is listed up to its repair where its maker named one, and no other maker is guessed at', () => {
+  expect(['7.2.0.2', '7.2.4.0', '7.2.4.1', '7.2.5.0', '1.3.2.20'].map((firmware) => isListed('NTC', firmware))).toEqual([true, true, false, false, false]);
+  expect(['INTC', 'AMD', 'STM'].some((vendor) => isListed(vendor, '7.2.4.0', 'ec'))).toBe(false);
+});
 
 row('CVE-2021-42299', 'a bank that the firmware left empty, filled afterwards with the values of a clean machine', async () => {
   const device = await TestDevice.start({ measures: [] });

@@ -27,7 +27,6 @@ export const OUTSIDE: Partial<Record<Row, string>> = {
   'CVE-2022-23950': 'no fixed name below /tmp: the sidecar and the verifier write to their own folders only, whose modes CVE-2022-23952 tests',
   'CVE-2021-3565': 'no key is imported into a TPM: attestation keys are created inside and fixed there (see CVE-2021-3406 and non-restricted AK)',
   'SPIRE TLS resumption': 'a device is not authenticated by TLS but by what its TPM signs on each connection anew (see CVE-2026-6420)',
-  'CVE-2025-2884': 'the TPM reads its own memory out of bounds for a local process; no such TPM is told by what it attests, and no key leaves it by that. An operator may block it by maker and firmware, as CVE-2023-1017 is',
   faulTPM: 'needs hours with the opened machine; SECURITY.md excludes it, and carrier limits by tier bound what it earns',
   'TPM interposer': 'needs the bus of the TPM; SECURITY.md excludes it. What it does by the reset line is tested below that name',
 };
