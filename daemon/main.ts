@@ -20,8 +20,10 @@ import { Launches } from './launch/launches.js';
 import { Session } from './link/session.js';
 import { connectLink } from './link/socket.js';
 import { Lives } from './lives.js';
+import { Allowances } from './pay/allowances.js';
 import { Book, isOpen, viewOf } from './pay/book.js';
 import { bundleOf } from './pay/bundle.js';
+import { isWaiting, Offline } from './pay/offline.js';
 import { executed, pay, type Ports, resume, ruled } from './pay/pay.js';
 import { Wallet } from './pay/wallet.js';
 import type { Agent, AgentApi } from './ports.js';
@@ -30,6 +32,8 @@ import { openProver } from './tpm/prover.js';
 import type { Fact, Log, Prover } from './tpm/types.js';
 import { loadTrust, readText } from './trust.js';
 
+/** How often it is looked whether an offline allowance is half over. */
+const RENEW_MS = 600_000;
 const RECOVER_MS = { first: 1_000, most: 60_000 };
 
 export interface Daemon { status(): StatusView; doctor(): Promise<Fact[]>; close(): Promise<void> }
@@ -45,6 +49,9 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const wallet = new Wallet(trust, log);
   const ca = config.verifier.caFile === undefined ? undefined : readText(config.verifier.caFile);
   const codeFile = join(config.state.dir, ENROL_CODE_FILE);
+  const allowances = await Allowances.open(join(config.state.dir, 'offline.json'), trust, log);
+  const offline: Offline = new Offline(allowances, trust.aud, () => ports);
+  const settleUp = (): void => { offline.settleUp().catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); };
   const session = new Session({
     prover, log, aud: trust.aud,
     connect: (onMessage) => connectLink(config.verifier.url, ca, onMessage),
@@ -58,27 +65,30 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
     onMessage: (message) => { hear(message, ports).catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); },
     onReady: () => {
       settle();
-      for (const payment of book.all()) if (isOpen(payment.state) && payment.state !== 'received') void resume(payment, ports);
+      for (const payment of book.all()) if (isOpen(payment.state) && payment.state !== 'received' && !isWaiting(payment)) void resume(payment, ports);
+      settleUp();
     },
   });
   const ports: Ports = {
-    book, wallet, session, prover, nowMs: Date.now, random: randomBytes,
+    book, wallet, session, prover, offline, nowMs: Date.now, random: randomBytes,
     openDecision: (token) => open(DECISION, token, trust.keys),
     measure: (peer, agent) => lives.measure(peer, agent),
   };
   const settle = (): void => { lives.settle().catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); };
   settle();
-  const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents }, keys);
+  const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents, offline }, keys);
   const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
   const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, lives, config.state.dir, status), log });
   const running = session.run();
   const recovering = keepRecovering(prover, session, log);
+  const renewing = setInterval(() => { if (offline.isStale()) session.again(); }, RENEW_MS);
   log.info({ tier: prover.tier, reason: prover.reason, socket: config.agents.socket }, 'the sidecar is ready');
   return {
     status,
     doctor: () => prover.doctor(),
     async close() {
       recovering.stop();
+      clearInterval(renewing);
       await door.close();
       launches.close();
       lives.close();
@@ -110,9 +120,13 @@ async function hear(message: VerifierMessage, on: Ports): Promise<void> {
   switch (message.type) {
     case 'mandates': {
       on.wallet.replace(message.body);
+      if (on.session.state === 'ready') await on.offline.settleUp();
       return;
     }
-    case 'revoked': return on.wallet.drop(message.body.subject);
+    case 'revoked': {
+      on.wallet.drop(message.body.subject);
+      return on.offline.settleUp();
+    }
     case 'confirmed': {
       const payment = on.book.get(message.body.paymentId);
       if (payment?.state === 'confirm_required') await on.book.write(payment, { confirmed: true });
@@ -145,9 +159,9 @@ function apiOf(ports: Ports, lives: Lives, stateDir: string, status: () => Statu
   };
 }
 
-interface Standing { config: DaemonConfig; prover: Prover; session: Session; wallet: Wallet; book: Book; agents: Agent[] }
+interface Standing { config: DaemonConfig; prover: Prover; session: Session; wallet: Wallet; book: Book; agents: Agent[]; offline: Offline }
 
-function statusOf({ config, prover, session, wallet, book, agents }: Standing, keys: Map<string, StatusView['agents'][number]['jwk']>): StatusView {
+function statusOf({ config, prover, session, wallet, book, agents, offline }: Standing, keys: Map<string, StatusView['agents'][number]['jwk']>): StatusView {
   const payments: StatusView['payments'] = {};
   for (const { state } of book.all()) payments[state] = (payments[state] ?? 0) + 1;
   return {
@@ -155,7 +169,7 @@ function statusOf({ config, prover, session, wallet, book, agents }: Standing, k
     deviceId: session.welcome?.deviceId ?? null,
     verifier: { url: config.verifier.url, connected: session.state === 'ready' },
     tpm: { channel: config.tpm.channel, state: prover.fault ?? 'ready' },
-    agents: agents.flatMap(({ id, manifest }) => { const jwk = keys.get(id); return jwk ? [{ agentId: id, version: manifest.value.agent.version, manifestSha256: manifest.sha256, jwk, mandates: wallet.count(id) }] : []; }),
+    agents: agents.flatMap(({ id, manifest }) => { const jwk = keys.get(id); return jwk ? [{ agentId: id, version: manifest.value.agent.version, manifestSha256: manifest.sha256, jwk, mandates: wallet.count(id), allowances: offline.leftOf(id) }] : []; }),
     payments,
   };
 }

@@ -4,7 +4,7 @@
  * the problem of a refused payment carries the payment as `payment`.
  */
 import { z } from 'zod';
-import { type Of, count, id, name, publicJwk, record, sha256Text, text, token, url } from './base/shape.js';
+import { type Of, count, id, name, publicJwk, record, seconds, sha256Text, text, token, url } from './base/shape.js';
 import { type Code, isCode } from './codes.js';
 import { money } from './money.js';
 import { DECISIONS, PAYMENT_STATES, TIERS, type PaymentState } from './names.js';
@@ -35,8 +35,14 @@ export const paymentView = record({
   receipt: token().nullable(),
   confirmUrl: url.nullable(),
   ms: stageTimes,
+  /** Of a payment that was made offline alone: it is decided when the device is back. `voucher` (JSON text) is what the payee checks meanwhile. */
+  offline: record({ allowanceId: id('alw'), voucher: z.string().max(262_144) }).optional(),
 });
 export type PaymentView = Of<typeof paymentView>;
+
+/** What may still be paid without network, as far as the device knows. `exp` in seconds. */
+export const offlineLeft = record({ allowanceId: id('alw'), mandateId: id('mnd'), count, total: money, exp: seconds });
+export type OfflineLeft = Of<typeof offlineLeft>;
 
 /** The sidecar as an agent or operator sees it. `tpm.state` is `ready` or the `tpm.*` code of what is wrong; `reason` says why the tier is no higher. */
 export const statusView = record({
@@ -46,7 +52,7 @@ export const statusView = record({
   deviceId: id('dev').nullable(),
   verifier: record({ url, connected: z.boolean() }),
   tpm: record({ channel: text(4096), state: z.union([z.literal('ready'), code]) }),
-  agents: z.array(record({ agentId: name(), version: name(64), manifestSha256: sha256Text, jwk: publicJwk, mandates: count })),
+  agents: z.array(record({ agentId: name(), version: name(64), manifestSha256: sha256Text, jwk: publicJwk, mandates: count, allowances: z.array(offlineLeft).optional() })),
   /** How many payments stand in each state. */
   payments: z.partialRecord(z.enum(PAYMENT_STATES), count),
 });

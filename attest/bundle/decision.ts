@@ -1,5 +1,5 @@
 /** Edges from the evidence to the decision: what the verifier found, and that the law gives this decision for it. */
-import { canonical } from '../../src/base/json.js';
+import { type Json, canonical } from '../../src/base/json.js';
 import { evidenceHash } from '../../src/objects/evidence.js';
 import { EAR_STATUSES, TIERS, atLeast } from '../../src/names.js';
 import { claim, claimSame } from './claim.js';
@@ -40,7 +40,10 @@ export function decisionInputs(facts: Facts): void {
   const { value } = facts.decision();
   const { nowMs: _, earSha256: __, ...inputs } = value.inputs;
   const held = inputHashes(facts);
-  claimSame(Object.fromEntries(Object.entries(inputs).map(([name, hash]) => [name, [canonical(hash), canonical(held[name as keyof typeof inputs])]])));
+  const named: Record<string, Json | undefined> = { ...inputs };
+  const inBundle: Record<string, Json | undefined> = { ...held };
+  const names = new Set([...Object.keys(named), ...Object.keys(inBundle)]);
+  claimSame(Object.fromEntries([...names].map((name) => [name, [canonical(named[name] ?? null), canonical(inBundle[name] ?? null)]])));
   const again = replay(facts);
   claimSame({
     'the decision made again': [again.decision, value.decision],

@@ -1,6 +1,7 @@
 /**
  * The sidecar's standing with its verifier: connect, greet, prove the platform, stay proven. It reconnects for ever with growing pauses; while it is
- * not ready every payment is refused with link.offline, and nothing is queued: a payment proved late would be a payment nobody waits for.
+ * not ready every payment is refused with link.offline, and nothing is queued: a payment proved late would be a payment nobody waits for. What may be
+ * paid all the same was allowed ahead (pay/offline.ts).
  */
 import { pagesOf } from '../../attest/pages.js';
 import type { Sha256 } from '../../src/base/bytes.js';
@@ -96,6 +97,11 @@ export class Session {
     this.again();
   }
 
+  /** There is no connection at all: nothing is being proven on one either. */
+  get isDown(): boolean {
+    return this.socket === null;
+  }
+
   /** The audience, policy and log position to prove with. @throws Fault link.offline or what keeps the session from being ready */
   standing(): { aud: string; policy: Verified<Policy>; deviceId: string; logFrom: number } {
     if (this.state !== 'ready' || !this.welcome || !this.policy) throw this.problem ?? fault('link.offline');
@@ -167,12 +173,13 @@ export class Session {
     return this.welcomed(welcome, part);
   }
 
-  /** A code that is not taken may be the one that enrolled this device, and the answer to that was lost: then the device is known. */
+  /** A code that is not taken may be the one that enrolled this device, and the answer to that was lost; or it is not for a known device. One that is known goes on. */
   private async enrolledBefore(socket: LinkSocket, nonce: Sha256, error: unknown): Promise<LinkBody<'welcome'>> {
-    if (asFault(error).code !== 'enrol.code') throw error;
+    const { code } = asFault(error);
+    if (code !== 'enrol.code' && code !== 'enrol.device_conflict') throw error;
     const welcome = await this.prove(socket, nonce).catch((refused: unknown) => { throw asFault(refused).code === 'device.unknown' ? error : refused; });
     this.ports.usedEnrolCode();
-    this.ports.log.warn({ code: 'enrol.code' }, 'the enrolment code is not taken and forgotten: this device is enrolled');
+    this.ports.log.warn({ code }, 'the enrolment code is not taken and is forgotten: this device is enrolled');
     return welcome;
   }
 
@@ -243,14 +250,15 @@ export class Session {
     return { body: { evidence, log: last }, listBefore: evidence.ima === null ? null : listBefore };
   }
 
-  /** A list that cannot be kept for the bundles is not shown: nobody could check the tier afterwards. */
+  /** A list that cannot be kept for the bundles is not shown: nobody could check the tier afterwards. One that is shorter than what is known is another. */
   private async keepList(): Promise<{ place: ImaPlace | null; listBefore: ListBefore | null }> {
     const place = this.quotesIma() ? this.list.next : null;
     try {
       return { place, listBefore: place && (await this.ports.prover.keepIma(place)) };
     } catch (error) {
-      this.ports.log.warn({ error: String(error) }, 'the IMA list cannot be kept, and is not shown');
-      return { place: null, listBefore: null };
+      const why = asFault(error);
+      this.ports.log.warn({ code: why.code }, `the IMA list is not kept for bundles: ${why.message}`);
+      return this.list.refused(why) ? this.keepList() : { place: null, listBefore: null };
     }
   }
 

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { type AgentEvent, type PaymentView, stageTimes } from '../../src/agentapi.js';
 import { fault } from '../../src/base/fault.js';
-import { type Of, type Shape, count, decode, id, millis, name, record, sha256Text, stringify, text, token } from '../../src/base/shape.js';
+import { type Of, type Shape, count, decode, id, millis, name, record, sha256Text, stringify, text, token, u64 } from '../../src/base/shape.js';
 import { isCode, type Code } from '../../src/codes.js';
 import { DECISIONS, PAYMENT_STATES, TIERS, type PaymentState } from '../../src/names.js';
 import { authorityState } from '../../src/objects/carrier.js';
@@ -13,6 +13,7 @@ import { paymentEvidence, platformEvidence } from '../../src/objects/evidence.js
 import { logEntry } from '../../src/objects/evidence.js';
 import { intent } from '../../src/objects/intent.js';
 import type { Journal } from '../journal/journal.js';
+import { voucherOf } from './voucher.js';
 import { listBefore } from '../tpm/listcopy.js';
 
 const code = z.string().refine(isCode) as z.ZodType<Code, string>;
@@ -22,6 +23,8 @@ const proof = record({ mandate: token(), closedMandate: token(), evidence: payme
 /** What the verifier said about the latest attempt. */
 const ruling = record({ decision: token(), ear: token().nullable(), carrier: token().nullable(), revisions: z.array(token()), policy: token(), device: token(), authority: authorityState, confirmation: token().nullable(), userKeys: z.array(token()), userAssertion: z.string().max(65_536).nullable(), leaf: z.string(), proof: z.string() });
 const result = record({ execution: token().nullable(), receipt: token().nullable(), leaf: z.string().nullable(), proof: z.string().nullable() });
+
+const offline = record({ allowanceId: id('alw'), allowance: token(), ctr: u64, device: token() });
 
 const facts = {
   paymentId: id('pay'),
@@ -41,6 +44,8 @@ const facts = {
   proof: proof.nullable(),
   ruling: ruling.nullable(),
   result: result.nullable(),
+  /** Under which allowance it was made offline; absent when it was made online. */
+  offline: offline.optional(),
 };
 const payment = record(facts);
 export type Payment = Of<typeof payment>;
@@ -57,6 +62,7 @@ export const isOpen = (state: PaymentState): boolean => OPEN.includes(state);
 export const viewOf = (p: Payment): PaymentView => ({
   paymentId: p.paymentId, state: p.state, decision: p.decision, code: p.code, message: p.message, amount: p.intent.amount, payee: p.intent.payee,
   attempt: p.attempt, tier: p.tier, execution: p.result?.execution ?? null, receipt: p.result?.receipt ?? null, confirmUrl: null, ms: p.ms,
+  ...(p.offline && { offline: { allowanceId: p.offline.allowanceId, voucher: voucherOf(p) ?? '' } }),
 });
 
 type Listener = (event: AgentEvent) => void;

@@ -33,6 +33,7 @@ export function bundleOf(p: Payment, stateDir: string): string | null {
     confirmation: ruling.confirmation,
     userKeys: ruling.userKeys,
     userAssertion: ruling.userAssertion,
+    ...(p.offline && { allowance: p.offline.allowance }),
     execution: result?.execution ?? null,
     receipt: result?.receipt ?? null,
     leaves: [ruling.leaf, ...(result?.leaf ? [result.leaf] : [])],

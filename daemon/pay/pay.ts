@@ -18,6 +18,7 @@ import type { Session } from '../link/session.js';
 import type { Agent, Peer } from '../ports.js';
 import type { Prover } from '../tpm/types.js';
 import { type Book, type Payment } from './book.js';
+import type { Offline } from './offline.js';
 import { closedPaymentOf, intentOf, requestHash } from './intent.js';
 import type { Held, Wallet } from './wallet.js';
 
@@ -31,6 +32,7 @@ export interface Ports {
   wallet: Wallet;
   session: Session;
   prover: Prover;
+  offline: Offline;
   /** Measures the running agent, and logs a start or drift. */
   measure(peer: Peer, agent: Agent): Promise<AgentClaims>;
   openDecision(token: string): Verified<Decision>;
@@ -40,13 +42,14 @@ export interface Ports {
 
 /** @throws Fault for what could not be put forward; a decision, also a denial, is the payment's state */
 export async function pay(asked: Asked, on: Ports): Promise<Payment> {
-  const held = on.wallet.choose(asked.agent, asked.request, seconds(on));
+  const allowed = on.session.isDown ? on.offline.allowances.choose(asked.agent, asked.request, seconds(on)) : null;
+  const held = allowed ?? on.wallet.choose(asked.agent, asked.request, seconds(on));
   if (!held) on.session.standing(); // which mandates there are is the verifier's to say: offline, nobody knows
   const payment = await take(asked, held, on);                                       // 1 ask
   if (!mayAttempt(payment)) return payment;
   if (!held) return refuse(payment, fault('mandate.unknown'), on);                   // 3 no mandate at all
   try {
-    return await attempt(payment, held, asked, on);
+    return await (allowed ? on.offline.pay(payment, allowed, asked) : attempt(payment, held, asked, on));
   } catch (error) {
     return leave(payment, asFault(error), on);
   }

@@ -15,6 +15,8 @@ import type { Log } from '../tpm/types.js';
 export interface Held { token: string; mandate: Verified<Mandate>; open: OpenPayment; carrier: Verified<Carrier> }
 
 export class Wallet {
+  /** The records of the keys of the users who signed the mandates. */
+  userKeys: readonly string[] = [];
   private held: Held[] = [];
   private readonly trust: Trust;
   private readonly log: Log;
@@ -27,6 +29,7 @@ export class Wallet {
   /** Replaces what is held. A mandate that does not verify is left out and named in the log: it would be refused anyway. */
   replace({ mandates, userKeys }: LinkBody<'mandates'>): void {
     const { keys, owner } = withUserKeys(this.trust, userKeys);
+    this.userKeys = userKeys;
     this.held = mandates.filter((m) => m.state === 'valid').flatMap(({ mandate, carrier }) => {
       try {
         const opened = openMandate(mandate, keys);
@@ -48,14 +51,21 @@ export class Wallet {
     return this.held.filter(({ mandate }) => mandate.value.agent.id === agentId).length;
   }
 
-  /**
-   * The mandate to pay with: the one the request names, else the first in this order: of this agent version, of the request's task, the newest.
-   * Null when the agent has none: then nobody authorised anything.
-   */
-  choose(agent: Agent, request: PaymentRequest, nowS: number): Held | null {
-    const live = this.held.filter(({ mandate: { value } }) => value.agent.id === agent.id && value.nbf <= nowS && nowS < value.exp);
-    if (request.mandateId !== null) return live.find(({ mandate }) => mandate.value.jti === request.mandateId) ?? null;
-    const rank = ({ mandate: { value } }: Held): number => Number(value.agent.manifestSha256 === agent.manifest.sha256) * 2 + Number(value.task.id === request.taskId);
-    return live.toSorted((a, b) => rank(b) - rank(a) || b.mandate.value.iat - a.mandate.value.iat)[0] ?? null;
+  /** Those whose carrier permits offline payments. */
+  offline(): readonly Held[] {
+    return this.held.filter(({ carrier }) => carrier.value.rules.offline !== null);
   }
+
+  /** The mandate to pay with; null when the agent has none: then nobody authorised anything. */
+  choose(agent: Agent, request: PaymentRequest, nowS: number): Held | null {
+    return choose(this.held, agent, request, nowS);
+  }
+}
+
+/** The mandate that the request names, else the first in this order: of this agent version, of the request's task, the newest. */
+export function choose<T extends Held>(held: readonly T[], agent: Agent, request: PaymentRequest, nowS: number): T | null {
+  const live = held.filter(({ mandate: { value } }) => value.agent.id === agent.id && value.nbf <= nowS && nowS < value.exp);
+  if (request.mandateId !== null) return live.find(({ mandate }) => mandate.value.jti === request.mandateId) ?? null;
+  const rank = ({ mandate: { value } }: T): number => Number(value.agent.manifestSha256 === agent.manifest.sha256) * 2 + Number(value.task.id === request.taskId);
+  return live.toSorted((a, b) => rank(b) - rank(a) || b.mandate.value.iat - a.mandate.value.iat)[0] ?? null;
 }

@@ -3,7 +3,7 @@
  * local process under the same Name; a policy is part of the Name.
  */
 import {
-  Attest, ChannelError, type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, type SessionOptions, Signature,
+  Attest, ChannelError, type Command, type Entity, type Input, NV_Certify, NV_DefineSpace, NV_Read, NV_UndefineSpace, type NvPublic, PolicySecret, RC, RH, type Session, type SessionOptions, Signature,
   type Tpm, decode, encode, nvNameOf, policySecretDigest, written,
 } from '@ari-sidecar/tpm2';
 import { toB64u } from '../../src/base/bytes.js';
@@ -95,6 +95,12 @@ export class OwnIndex {
   /** Runs NV_Extend or NV_Increment as the attestation key's holder. */
   async write<P>(row: Command<'authHandle' | 'nvIndex', P>, params: Input<P>): Promise<void> {
     await withAkPolicy(this.#room, (session) => this.#room.tpm.run(row, { authHandle: { handle: this.handle, auth: session }, nvIndex: this.handle }, params));
+  }
+
+  /** The value of a counter, as it stands now. */
+  async readNumber(): Promise<bigint> {
+    const { data } = await this.#room.tpm.run(NV_Read, { authHandle: this.handle, nvIndex: this.handle }, { size: this.publicArea.dataSize, offset: 0 });
+    return data.readBigUInt64BE();
   }
 
   /** TPM2_NV_Certify of the whole contents: an attest of type 8014 from offset 0. */

@@ -103,22 +103,26 @@ class TpmProver implements Prover {
     })));
   }
 
-  platformChanged(): Promise<boolean> {
   async imaPiece(place: ImaPlace): Promise<LinkBody<'ima_append'> | null> {
     const securityfs = securityfsOf(this.#config);
     return securityfs === null ? null : readImaPiece(securityfs, place);
   }
 
-  async keepIma({ bytes }: ImaPlace): Promise<ListBefore | null> {
+  async keepIma(place: ImaPlace): Promise<ListBefore | null> {
     const securityfs = securityfsOf(this.#config);
-    return securityfs === null ? null : this.#keeping(() => this.#lists.upTo(imaListIn(securityfs), bytes));
+    return securityfs === null ? null : this.#keeping(() => this.#lists.upTo(imaListIn(securityfs), place));
   }
 
+  platformChanged(): Promise<boolean> {
     return this.#use(({ parts, changes }) => changes.changed(parts.tpm, parts.bank));
   }
 
   prove(parts: ProofParts): Promise<PaymentEvidence> {
     return this.#payments(parts);
+  }
+
+  proveOffline(request: OfflineRequest): Promise<OfflineProof> {
+    return this.#use((device) => device.onRegister(() => proveOffline({ ...device.parts, changes: device.changes, securityfs: securityfsOf(this.#config) }, request)));
   }
 
   agentKey(agentId: string): Promise<Signer> {

@@ -92,10 +92,16 @@ export interface Prover {
   log(from: number): LogDelta;
   /** Quote, register and (at connection) counter over one nonce. One refresh is in flight: a second caller waits for its turn. */
   platform(request: PlatformRequest): Promise<PlatformEvidence>;
+  /** The next piece of an IMA list of which more is left than {@link platform} can carry; null when the rest fits, or no list can be shown. */
+  imaPiece(place: ImaPlace): Promise<LinkBody<'ima_append'> | null>;
+  /** Keeps the IMA list before a place for the bundles of payments that rest on it; null where nothing is before it, or there is no list. */
+  keepIma(place: ImaPlace): Promise<ListBefore | null>;
   /** True when the TPM was reset or a selected PCR other than 10 changed since the last `platform`: quote again at once. The device's economy, not evidence. */
   platformChanged(): Promise<boolean>;
   /** Binds one payment. Calls that arrive while the TPM is busy share the next signature; a lone one waits for nobody. */
   prove(parts: ProofParts): Promise<PaymentEvidence>;
+  /** Counts and binds one payment without a verifier. The agent's key must have been asked for before: it may need the TPM. */
+  proveOffline(request: OfflineRequest): Promise<OfflineProof>;
   /**
    * The agent's payment key K_a: made at first use, sealed at rest by the TPM (a 0600 file at T0). While the TPM that sealed it does not answer, the
    * signer knows its public key and its `sign` throws the fault. Ask for each payment: do not keep it.
@@ -103,10 +109,6 @@ export interface Prover {
   agentKey(agentId: string): Promise<Signer>;
   doctor(): Promise<Fact[]>;
   /** Looks for the TPM again after a fault; nothing while it answers. @returns true when it was found: then say hello again, the key may be another */
-  /** The next piece of an IMA list of which more is left than {@link platform} can carry; null when the rest fits, or no list can be shown. */
-  imaPiece(place: ImaPlace): Promise<LinkBody<'ima_append'> | null>;
-  /** Keeps the IMA list before a place for the bundles of payments that rest on it; null where nothing is before it, or there is no list. */
-  keepIma(place: ImaPlace): Promise<ListBefore | null>;
   recover(): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -6,13 +6,15 @@ import { bootAnchorContent, logEntry } from '../../attest/log.js';
 import { logSigner } from '../../src/deposit/note.js';
 import { stringify } from '../../src/base/shape.js';
 import { type Bundle, bundle as bundleShape, EDGES, type Edge } from '../../src/objects/bundle.js';
+import { OFFLINE_ALLOWANCE, type OfflineAllowance } from '../../src/objects/allowance.js';
 import type { Carrier } from '../../src/objects/carrier.js';
+import { mandateHash } from '../../src/sdjwt/index.js';
 import { POLICY, type Policy } from '../../src/objects/decision.js';
 import { seal } from '../../src/objects/signed.js';
 import { USER_KEY } from '../../src/objects/userkey.js';
 import { type Built, type Changes, buildBundle, deposit } from '../support/bundle.js';
 import { SIGNERS, STRANGER } from '../support/keys.js';
-import { AGENT_KEY, ISSUER, OTHER_USER, PARTIES, type Party, TRUST, USER, policyOf, startDevice } from '../support/parties.js';
+import { AGENT_KEY, ISSUER, NOW, OTHER_USER, PARTIES, type Party, TRUST, USER, policyOf, startDevice } from '../support/parties.js';
 import type { TestDevice } from '../support/device.js';
 import { codeOf } from '../support/fault.js';
 
@@ -38,6 +40,17 @@ const RECORD = { iss: ISSUER, iat: 1_799_000_000, sub: USER, kid: PARTIES.user.k
 const ruledBy = (perPaymentMax: bigint, rev: number) => (c: Carrier): Carrier => ({ ...c, rev, rules: { ...c.rules, perPaymentMax } });
 /** Revisions 1, 2, ... with these limits. */
 const line = (limits: bigint[]) => (c: Carrier): Carrier[] => limits.map((limit, i) => ruledBy(limit, i + 1)(c));
+
+/** An allowance that fits this payment, changed. */
+function allowanceFor(b: Bundle, over: Partial<OfflineAllowance>, signer = PARTIES.carrier): string {
+  const payload = (token: string): Record<string, never> => JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as Record<string, never>;
+  const [mandate, device, carrier] = [payload(b.mandate!), payload(b.device!), payload(b.carrier!)];
+  return seal(OFFLINE_ALLOWANCE, {
+    iss: carrier['iss']!, jti: 'alw_00000000000000000000000001', iat: NOW - 600, exp: NOW + 60, uploadUntil: NOW + 600, carrierId: carrier['jti']!, carrierRev: carrier['rev']!, mandateId: mandate['jti']!, mandateSha256: mandateHash(b.mandate!),
+    deviceId: device['device_id']!, akName: device['ak_name']!, cnf: mandate['cnf']!, currency: b.intent.amount.currency, maxCount: 3, maxTotal: 1_000_000n, perPaymentMax: b.intent.amount.amount, payees: [{ id: b.intent.payee.id, origin: b.intent.payee.origin, scenario: 'gift.flowers' }],
+    ctrBase: 1n, clockBase: 0n, ...over,
+  }, signer);
+}
 
 /** For each edge, what an attacker would change so that this edge and none before it is false. */
 const ATTACKS: Record<Edge, Record<string, Changes>> = {
@@ -101,6 +114,19 @@ const ATTACKS: Record<Edge, Record<string, Changes>> = {
     'the beginning of the log was left out': { bundle: (b) => ({ ...b, log: [] }) },
     'the log is of another boot': { bundle: (b) => ({ ...b, log: [logEntry(0, b.log[0]!.nvIndex, bootAnchorContent({ random: toB64u(Buffer.alloc(16)), resetCount: 99, restartCount: 0, nonce: other })), b.log[1]!] }) },
   },
+  'allowance-mandate': {
+    'the allowance is for another mandate': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, { mandateSha256: other }) }) },
+    'the allowance is for another device': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, { deviceId: 'dev_00000000000000000000000009' }) }) },
+    'the allowance is for another revision of the carrier': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, { carrierRev: 99 }) }) },
+    'the allowance outlives the mandate': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, { exp: 4_000_000_000 }) }) },
+    'the allowance is not signed by the carrier issuer': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, {}, PARTIES.verifier) }) },
+  },
+  'allowance-intent': {
+    'the allowance is for other payees': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, { payees: [{ id: 'merchant_2', origin: null, scenario: 'gift.flowers' }] }) }) },
+    'the allowance is for smaller payments': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, { perPaymentMax: 1n }) }) },
+    'the allowance was over': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, { iat: NOW - 100, exp: NOW - 50 }) }) },
+  },
+  'binding-allowance': { 'the TPM counted nothing: the payment was made online': { bundle: (b) => ({ ...b, allowance: allowanceFor(b, {}) }) } },
   'ear-evidence': {
     'the result is of other evidence': { ear: (e) => ({ ...e, ariEvidence: { sha256: other } }) },
     'the result promises a higher tier': { ear: (e) => ({ ...e, submods: { ...e.submods, platform: { ...e.submods.platform, ariPlatform: { ...e.submods.platform.ariPlatform, tier: 'T3' } } } }) },
@@ -174,7 +200,7 @@ describe('a bundle of a permitted and settled payment', () => {
     const report = verifyBundle(honest.text, TRUST);
     expect(report).toMatchObject({ ok: true, firstBroken: null, verdict: { decision: 'permit', level: 'L3', tier: 'T2', simulated: true, settled: true } });
     expect(report.edges.map(({ edge }) => edge)).toEqual(EDGES);
-    expect(report.edges.filter(({ what }) => what !== null).map(({ edge }) => edge)).toEqual(['confirmation-intent']);
+    expect(report.edges.filter(({ what }) => what !== null).map(({ edge }) => edge)).toEqual(['allowance-mandate', 'allowance-intent', 'binding-allowance', 'confirmation-intent']);
   });
 
   it('holds before it is settled', async () => {
