@@ -8,7 +8,7 @@ import { type Json } from '../src/base/json.js';
 import { type Signer, thumbprint } from '../src/base/jws.js';
 import { decode, parse, publicJwk, type PublicJwk, stringify } from '../src/base/shape.js';
 import { type IdPrefix, type Level, ROLES } from '../src/names.js';
-import { CARRIER, CARRIER_REQUEST, type Carrier, type CarrierRules, USER_ORDER, rulesHash } from '../src/objects/carrier.js';
+import { CARRIER, CARRIER_REQUEST, type Carrier, type CarrierRules, USER_ORDER, type UserOrder, rulesHash } from '../src/objects/carrier.js';
 import { CONFIRMATION } from '../src/objects/decision.js';
 import { type Intent, intent, paymentHash } from '../src/objects/intent.js';
 import { CARRIER_INSTRUMENT, type Constraint, OPEN_PAYMENT_VCT } from '../src/objects/mandate.js';
@@ -40,6 +40,10 @@ export const enrolCode = async (api: Api, userId: string, reEnrol = false): Prom
 export const putPayee = (api: Api, payee: { payeeId: string; origin: string | null; scenario: string; settleAccount: string }): Promise<Json> =>
   api.post('/v1/commerce/payees', { payee_id: payee.payeeId, origin: payee.origin, scenario: payee.scenario, settle_account: payee.settleAccount });
 
+/** What the directory says of a payee. @throws Fault intake.not_found */
+export const showPayee = async (api: Api, payeeId: string, origin: string | null): Promise<Members> =>
+  members(await api.get(`/v1/commerce/payees/${encodeURIComponent(payeeId)}${origin === null ? '' : `?origin=${encodeURIComponent(origin)}`}`));
+
 /** Opens a carrier (rev 1) or revises one. @returns the carrier's id */
 export async function putCarrier(api: Api, user: User, { carrierId = fresh('crr'), rev = 1, currency, rules, agents }: { carrierId?: string; rev?: number; currency: string; rules: Omit<CarrierRules, 'salt'>; agents: string[] }): Promise<string> {
   const iat = nowS();
@@ -60,12 +64,52 @@ export const showCarrier = async (api: Api, carrierId: string): Promise<Members>
 /** The carrier's content. Its signature is the verifier's to check: whoever signs a mandate for it trusts that verifier. */
 export const carrierOf = (view: Members): Carrier => parse(CARRIER.shape, Buffer.from(word(view['carrier']).split('.')[1] ?? '', 'base64url'), 'carrier');
 
-/** Freezes, thaws or revokes a carrier, mandate or device. @returns its state after that */
+/** Freezes, thaws or revokes a carrier, mandate or device; revokes a key. @returns its state after that */
 export async function order(api: Api, user: User, action: 'freeze' | 'thaw' | 'revoke', subject: string): Promise<string> {
-  const iat = nowS();
-  const token = seal(USER_ORDER, { jti: fresh('evt'), sub: user.userId, iat, exp: iat + ORDER_LIFE_S, action, subject }, user.key);
-  return word(members(await api.post('/v1/delegation/orders', { order: token }))['state']);
+  return word(members(await api.post('/v1/delegation/orders', { order: orderOf(user, action, subject) }))['state']);
 }
+
+function orderOf(user: User, action: UserOrder['action'], subject: string): string {
+  const iat = nowS();
+  return seal(USER_ORDER, { jti: fresh('evt'), sub: user.userId, iat, exp: iat + ORDER_LIFE_S, action, subject }, user.key);
+}
+
+interface UserKeyState { readonly kid: string; readonly fromMs: number; readonly revokedMs: number | null }
+export const userKeysOf = async (api: Api, userId: string): Promise<UserKeyState[]> =>
+  (members(await api.get(`/v1/delegation/users/${userId}/keys`))['keys'] as Members[]).map(({ kid, from_ms: fromMs, revoked_ms: revokedMs }) => ({ kid: word(kid), fromMs: Number(fromMs), revokedMs: revokedMs === null ? null : Number(revokedMs) }));
+
+/** By an order of the user, or at the operator's word (`by` is then only her id). @returns the key's name, and since when it speaks */
+export async function addUserKey(api: Api, by: User | string, jwk: PublicJwk, passkey: boolean): Promise<{ kid: string; fromMs: number }> {
+  const given = { jwk: { ...jwk }, passkey };
+  const kid = `${ROLES.user}-${thumbprint(jwk)}`;
+  const answer = members(await (typeof by === 'string' ? api.post(`/v1/delegation/users/${by}/keys`, given) : api.post('/v1/delegation/keys', { ...given, order: orderOf(by, 'add', kid) })));
+  return { kid: word(answer['kid']), fromMs: Number(answer['from_ms']) };
+}
+
+/** At the operator's word; a user revokes her keys by {@link order}. */
+export const revokeUserKey = (api: Api, userId: string, kid: string): Promise<Json> => api.post(`/v1/delegation/users/${userId}/keys/${encodeURIComponent(kid)}/revoke`, {});
+
+/** Lets whoever gave a one-time code use the device too. @returns that user's id */
+export const bindUser = async (api: Api, user: User, deviceId: string, code: string): Promise<string> =>
+  word(members(await api.post(`/v1/trust/devices/${deviceId}/users`, { code, order: orderOf(user, 'add', deviceId) }))['user_id']);
+
+/** Gives back an amount, or everything that is left of the payment. */
+export async function refundPayment(api: Api, paymentId: string, amount: bigint | undefined, refundId: string = fresh('evt')): Promise<Members> {
+  const path = `/v1/payment/payments/${encodeURIComponent(paymentId)}`;
+  const left = amount ?? leftOf(members(await api.get(path)));
+  return members(await api.post(`${path}/refunds`, { refund_id: refundId, amount: Number(left) }));
+}
+
+/** What of a captured payment was not given back. */
+function leftOf({ captured, refunds }: Members): bigint {
+  const back = (refunds as Members[]).filter(({ state }) => state !== 'failed').reduce((sum, one) => sum + BigInt(one['amount'] as number), 0n);
+  return BigInt((captured ?? 0) as number) - back;
+}
+
+export const disputePayment = async (api: Api, user: User, paymentId: string): Promise<string> =>
+  word(members(await api.post('/v1/payment/disputes', { order: orderOf(user, 'dispute', paymentId) }))['state']);
+
+export const rejectDispute = async (api: Api, paymentId: string): Promise<Members> => members(await api.post(`/v1/payment/payments/${encodeURIComponent(paymentId)}/dispute/rejection`, {}));
 
 export interface MandateTerms {
   deviceId: string;

@@ -6,7 +6,9 @@ import { type Json, parseJson } from '../src/base/json.js';
 import { isCode } from '../src/codes.js';
 
 export interface Api { get(path: string): Promise<Json>; post(path: string, body: Json): Promise<Json> }
-export interface ApiOptions { url: string; ca?: string | undefined; bearer?: string | undefined }
+/** `prove`: makes the `Authorization` header of each request from what is sent; `bearer`: the operator's token. */
+export interface ApiOptions { url: string; ca?: string | undefined; bearer?: string | undefined; prove?: ((request: Sent) => string) | undefined }
+export interface Sent { readonly method: 'GET' | 'POST'; readonly url: string; readonly body: string | undefined }
 
 const DEADLINE_MS = 30_000;
 const ANSWER_MAX = 16_777_216;
@@ -36,10 +38,13 @@ function exchange(target: URL, { method, headers, body, ca, max, keepAlive }: Ex
   });
 }
 
-export function apiOf({ url, ca, bearer }: ApiOptions): Api {
-  const call = async (method: string, path: string, body?: Json): Promise<Json> => {
-    const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) };
-    const { status, bytes } = await exchange(new URL(path, url), { method, headers, ca, max: ANSWER_MAX, body: body === undefined ? undefined : JSON.stringify(body) });
+export function apiOf({ url, ca, bearer, prove }: ApiOptions): Api {
+  const call = async (method: 'GET' | 'POST', path: string, value?: Json): Promise<Json> => {
+    const target = new URL(path, url);
+    const body = value === undefined ? undefined : JSON.stringify(value);
+    const authorization = prove?.({ method, url: target.href, body }) ?? (bearer === undefined ? undefined : `Bearer ${bearer}`);
+    const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(authorization === undefined ? {} : { authorization }) };
+    const { status, bytes } = await exchange(target, { method, headers, ca, max: ANSWER_MAX, body });
     return answer(status, parseJson(bytes, { bytes: ANSWER_MAX }));
   };
   return { get: (path) => call('GET', path), post: (path, body) => call('POST', path, body) };

@@ -202,6 +202,8 @@ export const CODES = {
   'token.malformed': row('fault', 400, 'peer', 'the token cannot be read: {what}', 'send the token as it was issued'),
   'token.time': row('fault', 403, 'peer', 'the token {typ} is not valid at this time', 'use a fresh token'),
   'refund.amount': row('fault', 403, 'peer', '{asked} is more than the {left} that can still be given back', 'give back at most what was captured and not yet refunded'),
+  'dispute.none': row('fault', 409, 'operator', 'no dispute of the payment is open (it is {state})', 'ask for the state of the payment'),
+  'dispute.rejected': row('decision', 409, 'payee', 'the dispute was looked at, and nothing is given back', 'turn to the payee'),
   'refund.not_settled': row('fault', 409, 'peer', 'the payment is {state}: nothing was captured that could be given back', 'ask for the state of the payment'),
   'settle.declined': row('decision', 402, 'payee', 'the settlement was declined: {what}', 'see the receipt'),
   'settle.outcome_unknown': row('fault', 502, 'network', 'the outcome of the settlement is not known yet', 'ask for the state of the payment; never pay again'),

@@ -4,10 +4,11 @@ import { sha256 } from '../src/base/bytes.js';
 import { PROOF_LIFE_S, PROOF_SCHEME, REQUEST_PROOF, type RequestProof } from '../src/objects/request.js';
 import type { Verified } from '../src/objects/signed.js';
 import type { Verifier } from './context.js';
+import { proofIn } from './sessions.js';
 import { openByUser } from './users.js';
 
-/** A request as it came; `url` is its path with its query, `host` its `Host` header. */
-export interface Request { readonly method: string; readonly url: string; readonly host: string; readonly authorization: string | undefined }
+/** A request as it came; `url` is its path with its query, `host` its `Host` header, `session` that of a passkey. */
+export interface Request { readonly method: string; readonly url: string; readonly host: string; readonly authorization: string | undefined; readonly session: string | undefined }
 /** `bodySha256` is what the proof says of the body; whoever reads the body compares it. */
 export interface Caller { readonly userId: string; readonly bodySha256: string | null }
 
@@ -17,7 +18,8 @@ const refuse = (what: string) => fault('intake.unauthorised', { what });
 export async function callerOf(v: Verifier, request: Request): Promise<Caller | null> {
   const [scheme, token, ...more] = (request.authorization ?? '').split(' ');
   if (scheme !== PROOF_SCHEME || token === undefined || more.length > 0) return null;
-  const proof = await openByUser(v, REQUEST_PROOF, token).catch((error: unknown) => { throw refuse(asFault(error).message); });
+  const opening = request.session === undefined ? openByUser(v, REQUEST_PROOF, token) : proofIn(v, request.session, token);
+  const proof = await opening.catch((error: unknown) => { throw refuse(asFault(error).message); });
   if (!isOf(proof.value, request)) throw refuse('the proof is for another request');
   await spend(v, proof);
   return { userId: proof.value.sub, bodySha256: proof.value.bodySha256 };

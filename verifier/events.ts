@@ -9,6 +9,8 @@ export const decisionEvent = (decisionToken: string, decidedMs: number): string 
 /** `atMs`: when the execution token was issued. */
 export const resultEvent = (jti: string, atMs: number): string => eventId(atMs, 'result', jti);
 export const refundEvent = (refundId: string): string => eventId(0, 'refund', refundId);
+/** Of one dispute: the same rejection twice is one event. */
+export const rejectionEvent = (disputeEvent: string): string => eventId(0, 'rejection', disputeEvent);
 /** What a user signed: the token's own hash names the event, so one token makes one event. */
 export const orderEvent = (tokenSha256: string, iatS: number): string => eventId(iatS * 1000, 'order', tokenSha256);
 export const allowanceEvent = (allowanceId: string, what: 'issued' | 'closed'): string => eventId(0, 'allowance', allowanceId, what);

@@ -14,7 +14,7 @@ import { orderEvent } from './events.js';
 import { openUserMandate } from './inputs.js';
 import { leafDraft } from './leaves.js';
 import { statusOf } from './statuses.js';
-import type { DeviceRow, PaymentRow } from './store/verbs.js';
+import type { DeviceRow, PaymentRow, UserKeyRow } from './store/verbs.js';
 import { openByUser, userKeyOf } from './users.js';
 
 /** A device that the mandate's user is bound to, on which exactly the agent of the mandate holds the key that it names. */
@@ -73,16 +73,22 @@ export async function submitConfirmation(v: Verifier, paymentId: string, token: 
   return consent(v, paymentId, { confirmation, kid, assertion: null });
 }
 
+/** The passkey of an assertion, when it is this user's and of the relying party that this service is; and the pages that may ask. @throws Fault confirm.signature */
+export async function assertingKey(v: Verifier, userId: string, { kid, rpId }: UserAssertion): Promise<{ row: UserKeyRow; origins: readonly string[] }> {
+  const row = await v.store.userKey(kid, v.now());
+  const { passkeys } = v.config;
+  if (!passkeys || row?.userId !== userId || row.rpId !== rpId || row.rpId !== passkeys.rpId) throw fault('confirm.signature');
+  return { row, origins: passkeys.origins };
+}
+
 /**
  * The same with a passkey: it has signed the hash of these terms, and the consent service signs the terms themselves. Both are kept, and both are
  * verified again offline.
  * @throws Fault confirm.signature, confirm.assertion, token.time, and those of {@link submitConfirmation}
  */
 export async function submitAssertion(v: Verifier, paymentId: string, terms: Confirmation, assertion: UserAssertion): Promise<string> {
-  const row = await v.store.userKey(assertion.kid, v.now());
-  const { passkeys } = v.config;
-  if (!passkeys || row?.userId !== terms.sub || row.rpId !== assertion.rpId || row.rpId !== passkeys.rpId) throw fault('confirm.signature');
-  const counter = verifyAssertion(assertion, verifyKey(decode(publicJwk, parseJson(row.publicJwk)), row.keyId), consentChallenge(terms), passkeys.origins);
+  const { row, origins } = await assertingKey(v, terms.sub, assertion);
+  const counter = verifyAssertion(assertion, verifyKey(decode(publicJwk, parseJson(row.publicJwk)), row.keyId), consentChallenge(terms), origins);
   assertLive(CONSENT, terms, Math.floor(v.now() / 1000));
   if (!(await v.store.countAssertion(row.keyId, counter))) throw fault('confirm.assertion', { what: 'its counter did not rise: the passkey was copied' });
   const confirmation = open(CONSENT, seal(CONSENT, terms, v.keys.consent), v.trust.keys);

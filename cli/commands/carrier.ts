@@ -4,61 +4,57 @@ import { carrierOf, fundCarrier, order, putCarrier, returnFunds, showCarrier } f
 import { carrierStatement } from './statement.js';
 import { paint, show, table, word } from '../output.js';
 import { type RuleOptions, ruleOptions, rulesOf } from '../rules.js';
-import { adminApi, apiOption, caOption, keyOption, minorUnits, type Remote, tokenOption, userOf, userOption } from './options.js';
+import { apiFor, type AsEither, type AsUser, calling, minorUnits, userOf } from './options.js';
 
-interface OpenOptions extends Remote, RuleOptions { user: string; key: string; currency: string; json?: boolean }
+interface OpenOptions extends AsUser, RuleOptions { currency: string }
 type ReviseOptions = Omit<OpenOptions, 'currency'>;
-interface MoveOptions extends Remote { amount: string; event?: string; json?: boolean }
+interface MoveOptions extends AsEither { amount: string; event?: string }
 
 export const carrier = (ari: Command): void => {
   const group = ari.command('carrier').summary('dedicated funds with hard rules').description('Opens, fills and stops fund carriers: accounts apart from the main account, whose rules no agent can loosen. Amounts are integers of minor units.');
-  const open = group.command('open')
+  const open = calling(group.command('open'), 'user')
     .summary('open a carrier')
     .description('Signs the rules with the user\'s key and lets the verifier open the carrier. A rule that is not given is the strictest.')
-    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption()).addOption(userOption()).addOption(keyOption("the user's"))
     .requiredOption('--currency <CODE>', 'ISO 4217');
   ruleOptions(open)
     .option('--json', 'print one JSON object')
     .action(async (options: OpenOptions) => {
-      const carrierId = await putCarrier(adminApi(options), userOf(options), { currency: options.currency, rules: rulesOf(options), agents: options.agent });
+      const carrierId = await putCarrier(apiFor(options), userOf(options), { currency: options.currency, rules: rulesOf(options), agents: options.agent });
       show({ carrier_id: carrierId }, options, () => carrierId);
     });
-  const rules = group.command('rules <CARRIER>')
+  const rules = calling(group.command('rules <CARRIER>'), 'user')
     .summary('change the rules of a carrier')
-    .description("Signs new rules with the user's key, tighter or looser. They replace all rules of the carrier; one that is not given is the strictest.\nMandates pay on under tighter rules; after looser ones they pay nothing until they are signed anew.")
-    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption()).addOption(userOption()).addOption(keyOption("the user's"));
+    .description("Signs new rules with the user's key, tighter or looser. They replace all rules of the carrier; one that is not given is the strictest.\nMandates pay on under tighter rules; after looser ones they pay nothing until they are signed anew.");
   ruleOptions(rules)
     .option('--json', 'print one JSON object')
     .action(async (carrierId: string, options: ReviseOptions) => {
-      const api = adminApi(options);
+      const api = apiFor(options);
       const { rev, currency } = carrierOf(await showCarrier(api, carrierId));
       await putCarrier(api, userOf(options), { carrierId, rev: rev + 1, currency, rules: rulesOf(options), agents: options.agent });
       show({ carrier_id: carrierId, rev: rev + 1 }, options, () => `revision ${rev + 1} of ${carrierId}`);
     });
   const moves = [
-    ['fund', 'put money into a carrier', 'Moves an amount from the main account into the carrier. The same --event moves it once.', fundCarrier],
-    ['return', 'take money out of a carrier', 'Moves an amount that is not reserved back to the main account. The same --event moves it once.', returnFunds],
+    ['fund', 'operator', 'put money into a carrier', 'Moves an amount from the main account into the carrier; what that lacks comes in from outside, so this is for the operator. The same --event moves it once.', fundCarrier],
+    ['return', 'either', 'take money out of a carrier', 'Moves an amount that is not reserved back to the main account. The same --event moves it once.', returnFunds],
   ] as const;
-  for (const [name, summary, description, move] of moves) {
-    group.command(`${name} <CARRIER>`)
+  for (const [name, who, summary, description, move] of moves) {
+    calling(group.command(`${name} <CARRIER>`), who)
       .summary(summary)
       .description(description)
-      .addOption(apiOption()).addOption(tokenOption()).addOption(caOption())
       .requiredOption('--amount <N>', 'minor units')
       .option('--event <ID>', 'name of this transfer')
       .option('--json', 'print one JSON object')
       .action(async (carrierId: string, options: MoveOptions) => {
-        const view = await move(adminApi(options), carrierId, minorUnits(options.amount), options.event);
+        const view = await move(apiFor(options), carrierId, minorUnits(options.amount), options.event);
         show(view, options, () => 'done');
       });
   }
-  group.command('show <CARRIER>')
+  calling(group.command('show <CARRIER>'), 'either')
     .summary('what a carrier holds and permits')
     .description('Shows balance, running totals and rules of a carrier.')
-    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption())
     .option('--json', 'print one JSON object')
-    .action(async (carrierId: string, options: Remote & { json?: boolean }) => {
-      const view = await showCarrier(adminApi(options), carrierId);
+    .action(async (carrierId: string, options: AsEither) => {
+      const view = await showCarrier(apiFor(options), carrierId);
       const { currency, rules } = carrierOf(view);
       const amount = (minor: unknown): string => format({ amount: BigInt(minor as number), currency });
       show(view, options, () => table([
@@ -73,13 +69,12 @@ export const carrier = (ari: Command): void => {
     });
   carrierStatement(group);
   for (const [action, summary] of [['freeze', 'stop a carrier for now'], ['thaw', 'let a frozen carrier go on'], ['revoke', 'end a carrier for good']] as const) {
-    group.command(`${action} <CARRIER>`)
+    calling(group.command(`${action} <CARRIER>`), 'user')
       .summary(summary)
       .description(`Signs the order with the user's key. Once it is answered it holds: nothing more is permitted${action === 'thaw' ? ' before it' : ''}.`)
-      .addOption(apiOption()).addOption(caOption()).addOption(userOption()).addOption(keyOption("the user's"))
       .option('--json', 'print one JSON object')
-      .action(async (carrierId: string, options: Remote & { user: string; key: string; json?: boolean }) => {
-        const state = await order(adminApi(options), userOf(options), action, carrierId);
+      .action(async (carrierId: string, options: AsUser) => {
+        const state = await order(apiFor(options), userOf(options), action, carrierId);
         show({ carrier_id: carrierId, state }, options, () => `${carrierId} is ${state}`);
       });
   }

@@ -1,7 +1,10 @@
 /** Options that several commands share, and what they lead to. */
-import { Option } from 'commander';
+import { randomBytes } from 'node:crypto';
+import { type Command, Option } from 'commander';
 import { AGENT_SOCKET } from '../../src/agentapi.js';
 import { fault } from '../../src/base/fault.js';
+import { newId } from '../../src/base/id.js';
+import { proofOf } from '../../src/objects/request.js';
 import type { User } from '../actions.js';
 import { type Api, apiOf } from '../http.js';
 import { loadKey, readFile } from '../keys.js';
@@ -13,7 +16,34 @@ export const tokenOption = (): Option => new Option('--admin-token-file <FILE>',
 export const caOption = (): Option => new Option('--ca <FILE>', "certificate authority of the verifier's TLS (PEM)");
 export const userOption = (): Option => new Option('--user <ID>', "the user's id (usr_...)").makeOptionMandatory();
 
+/** Who calls: a user with her own key, the operator with his token, or whichever of them is named. */
+export const calling = (command: Command, who: 'user' | 'operator' | 'either'): Command => {
+  const [user, key, token] = [userOption(), keyOption("the user's"), tokenOption()].map((option) => option.makeOptionMandatory(who !== 'either')) as [Option, Option, Option];
+  const credentials = { user: [user, key], operator: [token], either: [user, key, token] }[who];
+  return [apiOption(), caOption(), ...credentials].reduce((all, option) => all.addOption(option), command);
+};
+
 export interface Remote { verifier: string; adminTokenFile?: string; ca?: string }
+export interface AsUser extends Remote { user: string; key: string; json?: boolean }
+export interface AsOperator extends Remote { adminTokenFile: string; json?: boolean }
+export interface AsEither extends Remote { user?: string; key?: string; json?: boolean }
+
+/** The verifier's API for whoever is named: each request proven with the user's key, or with the operator's token. @throws Fault usage.wrong when it is nobody */
+export function apiFor(options: AsEither): Api {
+  const { verifier: url, adminTokenFile, user, key, ca } = options;
+  if (key === undefined && adminTokenFile === undefined) throw fault('usage.wrong', { what: 'say who you are: --user ID --key FILE, or --admin-token-file FILE' });
+  if (key === undefined) return adminApi(options);
+  if (user === undefined) throw fault('usage.wrong', { what: '--key needs the --user ID whose key it is' });
+  const signer = loadKey(key, 'user');
+  return apiOf({ url, ca: ca === undefined ? undefined : readFile(ca), prove: (sent) => proofOf({ sub: user, ...sent }, { jti: newId('evt', Date.now(), randomBytes(10)), iat: Math.floor(Date.now() / 1000) }, signer) });
+}
+
+/** The user that a command is about. @throws Fault usage.wrong */
+export function namedUser({ user }: AsEither): string {
+  if (user === undefined) throw fault('usage.wrong', { what: 'name the user: --user ID' });
+  return user;
+}
+
 /** The verifier's API with the operator's token. */
 export const adminApi = ({ verifier, adminTokenFile, ca }: Remote): Api =>
   apiOf({ url: verifier, bearer: adminTokenFile === undefined ? undefined : readFile(adminTokenFile).trim(), ca: ca === undefined ? undefined : readFile(ca) });

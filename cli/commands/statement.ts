@@ -7,7 +7,7 @@ import type { Json } from '../../src/base/json.js';
 import { parseTrust } from '../../src/objects/trust.js';
 import { readFile } from '../keys.js';
 import { paint, show, table } from '../output.js';
-import { adminApi, apiOption, caOption, type Remote, tokenOption } from './options.js';
+import { apiFor, type AsEither, calling } from './options.js';
 
 const answer = record({
   carrierId: z.string(), currency, state: z.string(), totalMax: minor, reserved: minor, spent: minor, available: minor,
@@ -37,14 +37,13 @@ function asText({ said, own, agrees }: Told): string {
 }
 
 export const carrierStatement = (group: Command): void => {
-  group.command('statement <CARRIER>')
+  calling(group.command('statement <CARRIER>'), 'either')
     .summary('everything that happened to a carrier, added up anew')
     .description("Reads a carrier's chain and receipts and computes its totals from them alone, with the published keys: what was paid and came back, where the chain has a gap.\nThat no newer leaf is kept back is what `ari audit --carrier` sees. Exit status 1 when anything is missing or the issuer says otherwise.")
-    .addOption(apiOption()).addOption(tokenOption()).addOption(caOption())
     .requiredOption('--keys <FILE>', "the verifier's public keys (its /.well-known/jwks.json)")
     .option('--json', 'print one JSON object')
-    .action(async (carrierId: string, options: Remote & { keys: string; json?: boolean }) => {
-      const said = decode(answer, await adminApi(options).get(`/v1/payment/carriers/${encodeURIComponent(carrierId)}/statement`), 'statement');
+    .action(async (carrierId: string, options: AsEither & { keys: string }) => {
+      const said = decode(answer, await apiFor(options).get(`/v1/payment/carriers/${encodeURIComponent(carrierId)}/statement`), 'statement');
       const own = statement({ carrierId, leaves: said.leaves.map(({ leaf }) => leaf), receipts: said.receipts, proof: said.proof }, parseTrust(readFile(options.keys)));
       const told = { said, own, agrees: said.spent === own.paid };
       show(asJson(told), options, () => asText(told));

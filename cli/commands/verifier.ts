@@ -4,11 +4,12 @@ import { Argument, Option, type Command } from 'commander';
 import { DEMO_POLICY, initVerifier } from '../../verifier/init.js';
 import { loadConfig } from '../../verifier/config.js';
 import { OWN_ROLES, type OwnRole, rotateKey } from '../../verifier/keys.js';
-import { putPayee, trustPublisher } from '../actions.js';
+import { fault } from '../../src/base/fault.js';
+import { putPayee, showPayee, trustPublisher } from '../actions.js';
 import { loadPublic } from '../keys.js';
-import { show } from '../output.js';
+import { show, table, word } from '../output.js';
 import { untilStopped } from '../until.js';
-import { adminApi, apiOption, tokenOption } from './options.js';
+import { adminApi, type AsOperator, calling } from './options.js';
 import { tls } from './verifier-tls.js';
 
 const configOption = (): Option => new Option('-c, --config <FILE>', 'configuration').default(process.env['ARI_CONFIG'] ?? '/etc/ari/verifier.toml');
@@ -102,14 +103,18 @@ export const verifier = (ari: Command): void => {
     .addOption(configOption())
     .requiredOption('-k, --key <FILE>', "the publisher's public key (JWK)")
     .action((publisher: string, options: { config: string; key: string }) => trustPublisher(loadConfig(options.config).trust.publishers, publisher, loadPublic(options.key)));
-  group.command('payee <ID>')
-    .summary('enter a payee into the directory')
-    .description('Says for which scenario a payee is vouched and which account receives its money. The scenario is never the word of an agent.')
-    .addOption(apiOption()).addOption(tokenOption())
+  calling(group.command('payee <ID>'), 'operator')
+    .summary('enter a payee into the directory, or show it')
+    .description('Says for which scenario a payee is vouched and which account receives its money. The scenario is never the word of an agent. Without --scenario and --account it shows what the directory says.')
     .option('--origin <URL>', "the payee's origin")
-    .requiredOption('--scenario <NAME>', 'what it sells, e.g. gift.flowers')
-    .requiredOption('--account <NAME>', 'the account that receives its money')
-    .action(async (payeeId: string, options: { verifier: string; adminTokenFile: string; origin?: string; scenario: string; account: string }) => {
-      await putPayee(adminApi(options), { payeeId, origin: options.origin ?? null, scenario: options.scenario, settleAccount: options.account });
+    .option('--scenario <NAME>', 'what it sells, e.g. gift.flowers')
+    .option('--account <NAME>', 'the account that receives its money')
+    .option('--json', 'print one JSON object')
+    .action(async (payeeId: string, { origin, scenario, account, ...options }: AsOperator & { origin?: string; scenario?: string; account?: string }) => {
+      if ((scenario === undefined) !== (account === undefined)) throw fault('usage.wrong', { what: 'a payee is entered with both, --scenario and --account' });
+      const api = adminApi(options);
+      if (scenario !== undefined && account !== undefined) await putPayee(api, { payeeId, origin: origin ?? null, scenario, settleAccount: account });
+      const said = await showPayee(api, payeeId, origin ?? null);
+      show(said, options, () => table([['payee', payeeId], ['sells', word(said['scenario'])]]));
     });
 };

@@ -101,7 +101,7 @@ export class Stage {
     this.user = await createUser(this.api, createKey(join(this.dir, 'user.jwk'), 'user'));
   }
 
-  /** The verifier's public keys as they are now: with those of its users. */
+  /** The verifier's public keys as they are now. */
   fetchKeys(): Promise<void> {
     return fetchKeys(this.url, undefined, this.keysFile);
   }

@@ -1,12 +1,13 @@
 /**
  * A user's proof that a request is hers: RFC 9449 (DPoP) in shape, with a registered key in the place of an access token. It opens one request, once, and
- * there is no session to steal.
+ * there is no bearer token to steal. A passkey signs no requests: it opens a session, in which a key that the page made for itself signs them.
  */
 import { z } from 'zod';
-import { sha256 } from '../base/bytes.js';
+import { digest, sha256 } from '../base/bytes.js';
 import type { Signer } from '../base/jws.js';
-import { type Of, id, record, seconds, sha256Text, text, url } from '../base/shape.js';
+import { type Of, id, publicJwk, record, seconds, sha256Text, stringify, text, url } from '../base/shape.js';
 import { seal, signedKind } from './signed.js';
+import { userKid } from './userkey.js';
 
 /** The scheme of the `Authorization` header that carries it. */
 export const PROOF_SCHEME = 'Ari-Proof';
@@ -25,3 +26,18 @@ export interface ProvenRequest { readonly sub: string; readonly method: 'GET' | 
 export function proofOf({ sub, method, url: htu, body }: ProvenRequest, { jti, iat }: { jti: string; iat: number }, signer: Signer): string {
   return `${PROOF_SCHEME} ${seal(REQUEST_PROOF, { sub, jti, iat, exp: iat + PROOF_LIFE_S, htm: method, htu, bodySha256: body === undefined ? null : sha256(body) }, signer)}`;
 }
+
+/** The header that carries a session beside the proof. */
+export const SESSION_HEADER = 'ari-session';
+/** Longest life of a session, s. */
+export const SESSION_LIFE_S = 900;
+
+/** What a passkey consents to: until `exp`, requests proven with `jwk` are hers. Whoever steals the session without that key has nothing. */
+export const sessionTerms = record({ jti: text(64), sub: id('usr'), iat: seconds, exp: seconds, jwk: publicJwk });
+export type SessionTerms = Of<typeof sessionTerms>;
+/** What the passkey signs for a session: SHA-256("ari-session-1" 0x00 JCS(terms)). No consent to a payment can be taken for it. */
+export const sessionChallenge = (terms: SessionTerms): Buffer => digest('ari-session-1', '\0', stringify(sessionTerms, terms));
+
+/** The terms, taken by the consent service. `kid`: the passkey; the session ends with it. */
+export const session = record({ iss: url, kid: userKid, terms: sessionTerms });
+export const SESSION = signedKind('ari-session+jwt', 'consent', session);

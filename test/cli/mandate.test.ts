@@ -12,7 +12,6 @@ import { ari } from './support.js';
 let payer: TestPayer;
 let dir: string;
 let remote: string[];
-let user: string[];
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'ari-mandate-'));
   const file = (name: string, text: string): string => { writeFileSync(join(dir, name), text, { mode: 0o600 }); return join(dir, name); };
@@ -23,8 +22,7 @@ beforeAll(async () => {
   await payer.service.post(`/v1/delegation/users/${payer.userId}/keys`, { jwk: { ...payer.user.jwk } });
   await payer.enrol();
   await payer.openCarrier();
-  remote = ['-u', payer.service.running.url, '--admin-token-file', join(payer.service.dir, 'admin.token')];
-  user = ['--user', payer.userId, '--key', key];
+  remote = ['-u', payer.service.running.url, '--user', payer.userId, '--key', key];
 });
 afterAll(async () => {
   await payer.stop();
@@ -54,7 +52,7 @@ describe('ari mandate', () => {
 
   it('narrow ends the old mandate and pays within the new one only', async () => {
     const before = await payer.giveMandate();
-    const { exit, mandate_id: after } = await json('narrow', before, ...user, '--max', '5000', '--valid', '10m');
+    const { exit, mandate_id: after } = await json('narrow', before, '--max', '5000', '--valid', '10m');
     expect(exit).toBe(0);
     const old = payer.mandate;
     expect((await pay(4000n)).code, 'the old one is over').toBe('mandate.revoked');
@@ -66,7 +64,7 @@ describe('ari mandate', () => {
 
   it('narrow changes nothing when the new mandate would be wider', async () => {
     const mandateId = await payer.giveMandate();
-    expect(await json('narrow', mandateId, ...user, '--valid', '300d')).toMatchObject({ exit: 1, error: { code: 'mandate.wider' } });
+    expect(await json('narrow', mandateId, '--valid', '300d')).toMatchObject({ exit: 1, error: { code: 'mandate.wider' } });
     expect((await json('show', mandateId)).state).toBe('valid');
   });
 
@@ -74,7 +72,7 @@ describe('ari mandate', () => {
     const mandateId = await payer.giveMandate({ task: { id: null, summary: 'three', textSha256: null, maxPayments: 3 } });
     expect((await pay(100n)).decision).toBe('permit');
     await payer.link.next('execution');
-    const { mandate_id: after } = await json('narrow', mandateId, ...user, '--payments', '3');
+    const { mandate_id: after } = await json('narrow', mandateId, '--payments', '3');
     expect((await json('show', after)).limits).toContain('at most 2 payments');
   });
 });

@@ -265,7 +265,7 @@ describe('a dispute', () => {
     const before = await balance();
     const order = payer.order('dispute', paymentId);
     for (let i = 0; i < 2; i++) expect((await dispute(order)).body).toEqual({ subject: paymentId, state: 'disputed' });
-    expect((await payer.service.get(`/v1/payment/payments/${paymentId}`)).disputes).toBe(1);
+    expect((await payer.service.get(`/v1/payment/payments/${paymentId}`)).dispute).toBe('open');
     expect(await balance()).toEqual(before);
   });
 

@@ -3,13 +3,13 @@ import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
 import { count, id, millis, parse, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { type Code, isCode } from '../../src/codes.js';
-import { readLeaf } from '../../src/deposit/chain.js';
 import { minor, positive } from '../../src/money.js';
 import { DECISIONS, PAYMENT_STATES } from '../../src/names.js';
 import { userAssertion } from '../../src/objects/assertion.js';
 import { confirmation } from '../../src/objects/decision.js';
 import { intent } from '../../src/objects/intent.js';
 import type { Verifier } from '../context.js';
+import { DISPUTE_STATES, disputeOf, rejectDispute } from '../disputes.js';
 import { refund } from '../refunds.js';
 import type { PaymentRow, RefundRow } from '../store/verbs.js';
 import { obey } from '../orders.js';
@@ -21,13 +21,12 @@ const code = z.string().refine(isCode).nullable() as z.ZodType<Code | null, stri
 const attemptView = record({ n: count, decision: z.enum(DECISIONS), decidedMs: millis, token: token() });
 const refundView = record({ refundId: id('evt'), amount: minor, state: z.enum(['started', 'settled', 'failed']), refund: token().nullable() });
 const refundOf = ({ refundId, amount, state, receipt }: RefundRow) => ({ refundId, amount, state, refund: receipt });
-const paymentView = record({ paymentId: id('pay'), deviceId: id('dev'), state: z.enum(PAYMENT_STATES), code, createdMs: millis, paymentSha256: sha256Text, intent, attempts: z.array(attemptView), receipt: token().nullable(), refunds: z.array(refundView), disputes: count });
+const paymentView = record({ paymentId: id('pay'), deviceId: id('dev'), state: z.enum(PAYMENT_STATES), code, createdMs: millis, paymentSha256: sha256Text, intent, attempts: z.array(attemptView), receipt: token().nullable(), captured: minor.nullable(), refunds: z.array(refundView), dispute: z.enum(DISPUTE_STATES) });
 
 async function viewOf(v: Verifier, { paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: text }: PaymentRow) {
-  const [attempts, receipt, refunds, leaves] = await Promise.all([v.store.attempts(paymentId), v.store.receipt(paymentId), v.store.refunds(paymentId), v.store.leavesOfPayment(paymentSha256)]);
+  const [attempts, receipt, captured, refunds, dispute] = await Promise.all([v.store.attempts(paymentId), v.store.receipt(paymentId), v.store.captured(paymentId), v.store.refunds(paymentId), disputeOf(v, paymentSha256)]);
   return {
-    paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: parse(intent, text), receipt, refunds: refunds.map(refundOf),
-    disputes: leaves.filter(({ leaf }) => readLeaf(leaf).kind === 'disputed').length,
+    paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: parse(intent, text), receipt, captured: captured?.amount ?? null, refunds: refunds.map(refundOf), dispute: dispute.state,
     attempts: attempts.map(({ n, decisionKind, decidedMs, decision }) => ({ n, decision: decisionKind, decidedMs, token: decision })),
   };
 }
@@ -80,5 +79,13 @@ export const PAYMENT: readonly Route[] = [
     method: 'POST', path: '/v1/payment/disputes', authority: 'signed', summary: 'Records that the user disputes a settled payment.', status: 201,
     body: record({ order: token() }), answer: record({ subject: id('pay'), state: text(32) }),
     handle: (v, { body: { order } }) => obey(v, order),
+  }),
+  route({
+    method: 'POST', path: '/v1/payment/payments/:paymentId/dispute/rejection', authority: 'admin', summary: 'Ends the dispute of a payment with nothing given back. A refund ends it too.', status: 201,
+    body: record({}), answer: record({ paymentId: id('pay'), dispute: z.enum(DISPUTE_STATES) }),
+    async handle(v, { params: { paymentId = '' } }) {
+      await rejectDispute(v, paymentId);
+      return { paymentId, dispute: 'rejected' as const };
+    },
   }),
 ];

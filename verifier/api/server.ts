@@ -5,6 +5,7 @@ import { digest, equal, sha256 } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
 import { canonical, parseJson } from '../../src/base/json.js';
 import { decode, encode } from '../../src/base/shape.js';
+import { SESSION_HEADER } from '../../src/objects/request.js';
 import { type Caller, callerOf } from '../callers.js';
 import type { Verifier } from '../context.js';
 import { faultOf, sendProblem } from './problems.js';
@@ -55,10 +56,12 @@ function authorise(v: Verifier, adminToken: string) {
     const { authorization } = request.headers;
     if (request.is404 || authority === 'public' || authority === 'signed') return;
     if (authority !== undefined && equal(digest(authorization ?? ''), wanted)) return;
-    if (authority === 'user') request.caller = await callerOf(v, { method: request.method, url: request.url, host: request.headers.host ?? '', authorization });
+    if (authority === 'user') request.caller = await callerOf(v, { method: request.method, url: request.url, host: request.headers.host ?? '', authorization, session: sessionOf(request) });
     if (request.caller === null) throw fault('intake.unauthorised', { what: authority === 'user' ? "the proof of a user's key or the bearer token of the operator is needed" : 'the bearer token of the operator is needed' });
   };
 }
+
+const sessionOf = ({ headers: { [SESSION_HEADER]: session } }: FastifyRequest): string | undefined => (Array.isArray(session) ? session.join() : session);
 
 /** A user has what is hers, and proved these very bytes. @throws Fault intake.not_found, intake.unauthorised */
 async function assertOwn(v: Verifier, row: Route, call: Call<unknown, unknown>, { caller, bodySha256, url }: FastifyRequest): Promise<void> {

@@ -8,6 +8,9 @@ import { merchantEarOf } from '../merchant.js';
 import { bindUser } from '../binding.js';
 import type { Verifier } from '../context.js';
 import { ofDevice, userInBody, userInQuery } from './owners.js';
+import { userAssertion } from '../../src/objects/assertion.js';
+import { sessionTerms } from '../../src/objects/request.js';
+import { openSession } from '../sessions.js';
 import { route, type Route } from './route.js';
 
 /** Long enough to be typed on another machine the same day. */
@@ -46,6 +49,12 @@ export const TRUST: readonly Route[] = [
     method: 'POST', path: '/v1/trust/devices/:deviceId/users', authority: 'signed', summary: 'Binds another user to a device: by a one-time code of hers, and the order of the user who enrolled it.', status: 201,
     body: record({ code: text(64), order: token() }), answer: record({ userId: id('usr') }),
     handle: async (v, { params: { deviceId = '' }, body: { code, order } }) => ({ userId: await bindUser(v, deviceId, code, order) }),
+  }),
+  route({
+    method: 'POST', path: '/v1/trust/sessions', authority: 'signed', status: 201,
+    summary: 'Opens a session of a user with a passkey: its assertion over SHA-256("ari-session-1" 0x00 JCS(terms)). The answer goes into the Ari-Session header beside each proof that is made with the key of the terms.',
+    body: record({ terms: sessionTerms, assertion: userAssertion }), answer: record({ session: token() }),
+    handle: async (v, { body: { terms, assertion } }) => ({ session: await openSession(v, terms, assertion) }),
   }),
   route({
     method: 'GET', path: '/v1/trust/policy', authority: 'public', summary: 'The policy in force, signed by the operator.', answer: record({ policy: token() }),
