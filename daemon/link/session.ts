@@ -10,12 +10,11 @@ import { type DeviceMessage, type LinkBody, type VerifierMessage } from '../../s
 import { type Policy } from '../../src/objects/decision.js';
 import { LOG_PAGE, type PlatformEvidence, platformHash } from '../../src/objects/evidence.js';
 import type { Verified } from '../../src/objects/signed.js';
-import type { ImaPlace } from '../tpm/kernellogs.js';
 import type { ListBefore } from '../tpm/listcopy.js';
 import { IMA_PCR } from '../tpm/pcrs.js';
 import type { Log, Prover } from '../tpm/types.js';
 import { NoncePool } from './nonces.js';
-import { ShownList } from './shownlist.js';
+import { NO_LIST, ShownList } from './shownlist.js';
 import type { LinkSocket } from './socket.js';
 
 /** A platform part as it is sent, and the IMA list before what it shows. */
@@ -54,7 +53,7 @@ export class Session {
   private platform: { sha256: Sha256; atMs: number; evidence: PlatformEvidence; listBefore: ListBefore | null } | null = null;
   private refreshing: Promise<Sha256> | null = null;
   private logKnown = { epoch: '', n: 0 };
-  private readonly list = new ShownList();
+  private readonly list: ShownList;
   private stopped = false;
   private wake: (() => void) | null = null;
   private readonly nonces = new NoncePool();
@@ -62,6 +61,7 @@ export class Session {
 
   constructor(ports: SessionPorts) {
     this.ports = ports;
+    this.list = new ShownList(ports.prover, ports.log);
   }
 
   /** Runs until {@link stop}. */
@@ -194,11 +194,9 @@ export class Session {
     return message.body;
   }
 
-  /** A list that was too long for the first part, or that the verifier knows in part, is shown now: payments are judged with it. */
+  /** The IMA list that the first part could not show is shown now: payments are judged with it. */
   private async showList(socket: LinkSocket): Promise<void> {
-    const { next } = this.list;
-    if (next === null || this.platform?.evidence.ima !== null || !this.quotesIma()) return;
-    if (next.bytes > 0 || (await this.ports.prover.imaPiece(next)) !== null) await this.refresh(socket);
+    if (this.quotesIma() && this.platform?.evidence.ima === null && (await this.list.isLeft())) await this.refresh(socket);
   }
 
   private async refresh(socket: LinkSocket): Promise<Sha256> {
@@ -206,9 +204,7 @@ export class Session {
       try {
         return await this.renew(socket);
       } catch (error) {
-        const why = asFault(error);
-        if (!this.list.refused(why)) throw error;
-        this.ports.log.warn({ code: why.code }, why.message);
+        if (!this.list.refused(asFault(error))) throw error;
       }
     }
   }
@@ -216,21 +212,10 @@ export class Session {
   private async renew(socket: LinkSocket): Promise<Sha256> {
     const nonce = await this.nonces.next('platform', ANSWER_MS);
     if (nonce === null) throw fault('link.stale');
-    await this.sendPieces(socket);
+    if (this.quotesIma()) await this.list.sendPieces(socket, ANSWER_MS);
     const part = await this.quote(socket, nonce, false);
     await socket.request('platform', part.body, ANSWER_MS);
     return this.accepted(part);
-  }
-
-  /** What is left of the IMA list beyond one part goes ahead, so that the quote covers it. */
-  private async sendPieces(socket: LinkSocket): Promise<void> {
-    for (let at = this.list.next; at !== null && this.quotesIma();) {
-      const piece = await this.ports.prover.imaPiece(at);
-      if (piece === null) return;
-      const answer = await socket.request('ima_append', piece, ANSWER_MS);
-      if (answer.type !== 'ima' || answer.body.bytes <= at.bytes) throw fault('link.protocol', { what: 'a piece of the IMA list was not taken' });
-      this.list.known(at = answer.body);
-    }
   }
 
   private quotesIma(): boolean {
@@ -240,7 +225,7 @@ export class Session {
   /** Quote, register and log over one nonce. The whole log goes with a connection: the verifier says what it misses by knowing it already. */
   private async quote(socket: LinkSocket, nonce: Sha256, connection: boolean): Promise<Part> {
     if (!this.policy) throw fault('link.protocol', { what: 'no policy before the platform nonce' });
-    const { place, listBefore } = await this.keepList();
+    const { place, before: listBefore } = this.quotesIma() ? await this.list.part() : NO_LIST;
     const evidence = await this.ports.prover.platform({ nonce, aud: this.ports.aud, pcrs: this.policy.value.pcrs, connection, ima: place });
     const { logEpoch, logN } = evidence.binding;
     const known = this.logKnown.epoch === logEpoch && !connection ? this.logKnown.n : 0;
@@ -248,18 +233,6 @@ export class Session {
     const { before, last } = pagesOf({ epoch: logEpoch, from, entries: entries.slice(0, logN - from) });
     for (const log of before) await socket.request('log_append', { log }, ANSWER_MS);
     return { body: { evidence, log: last }, listBefore: evidence.ima === null ? null : listBefore };
-  }
-
-  /** A list that cannot be kept for the bundles is not shown: nobody could check the tier afterwards. One that is shorter than what is known is another. */
-  private async keepList(): Promise<{ place: ImaPlace | null; listBefore: ListBefore | null }> {
-    const place = this.quotesIma() ? this.list.next : null;
-    try {
-      return { place, listBefore: place && (await this.ports.prover.keepIma(place)) };
-    } catch (error) {
-      const why = asFault(error);
-      this.ports.log.warn({ code: why.code }, `the IMA list is not kept for bundles: ${why.message}`);
-      return this.list.refused(why) ? this.keepList() : { place: null, listBefore: null };
-    }
   }
 
   private accepted({ body: { evidence }, listBefore }: Part): Sha256 {

@@ -3,12 +3,13 @@
  * is asked for later. Each start of the daemon begins a file of its own; one that no payment names any more is removed at the next.
  */
 import { randomBytes } from 'node:crypto';
-import { openSync, readSync, closeSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readSync, readdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
 import { type Of, count, record } from '../../src/base/shape.js';
-import { z } from 'zod';
+import type { ImaPlace } from './kernellogs.js';
 
 const NAME = /^ima-[0-9a-f]{16}\.list$/;
 /** The first bytes of a file of the state directory. */
@@ -28,14 +29,15 @@ export class ListCopy {
   }
 
   /**
-   * A copy that holds the first `bytes` of the list, durably; only what it lacks is read. No bytes: another list begins, and another copy with it.
-   * @throws Fault config.unreadable when the list is shorter; an error of the file system
+   * A copy that holds the list before a place, durably; only what it lacks is read. The beginning: another list begins, and another copy with it.
+   * @throws Fault ima.gap when the list is shorter: it is another than the verifier knows; an error of the file system
    */
-  async upTo(source: string, bytes: number): Promise<ListBefore | null> {
+  async upTo(source: string, place: ImaPlace): Promise<ListBefore | null> {
+    const { bytes } = place;
     if (bytes < this.#bytes) this.#forget();
     if (bytes === 0) return null;
     this.#file ??= `ima-${randomBytes(8).toString('hex')}.list`;
-    if (bytes > this.#bytes) await this.#append(source, bytes);
+    if (bytes > this.#bytes) await this.#append(source, place);
     return { file: this.#file, bytes };
   }
 
@@ -44,14 +46,14 @@ export class ListCopy {
     this.#bytes = 0;
   }
 
-  async #append(source: string, bytes: number): Promise<void> {
+  async #append(source: string, { entries, bytes }: ImaPlace): Promise<void> {
     const from = await open(source, 'r');
     const to = await open(join(this.#dir, this.#file!), 'a', 0o600);
     try {
       while (this.#bytes < bytes) {
         const want = Math.min(CHUNK, bytes - this.#bytes);
         const { bytesRead, buffer } = await from.read(Buffer.alloc(want), 0, want, this.#bytes);
-        if (bytesRead === 0) throw fault('config.unreadable', { file: source, what: `it ends at byte ${this.#bytes}` });
+        if (bytesRead === 0) throw fault('ima.gap', { from: entries, what: `it ends at byte ${this.#bytes}` });
         await to.appendFile(buffer.subarray(0, bytesRead));
         this.#bytes += bytesRead;
       }

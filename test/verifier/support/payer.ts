@@ -4,7 +4,7 @@ import { sha256, type Sha256, toB64u } from '../../../src/base/bytes.js';
 import { type Signer, thumbprint, verifyKey } from '../../../src/base/jws.js';
 import type { LinkBody } from '../../../src/link.js';
 import { CARRIER_REQUEST, type CarrierRequest, type CarrierRules, rulesHash, USER_ORDER, type UserOrder } from '../../../src/objects/carrier.js';
-import { CONFIRMATION, type Confirmation } from '../../../src/objects/decision.js';
+import { CONFIRMATION, type Confirmation, type Policy } from '../../../src/objects/decision.js';
 import type { AgentClaims } from '../../../src/objects/claims.js';
 import type { PlatformEvidence } from '../../../src/objects/evidence.js';
 import { type Intent, paymentHash } from '../../../src/objects/intent.js';
@@ -50,6 +50,14 @@ export class TestPayer {
     const device = await TestDevice.start();
     const service = await new TestService({ rootPem: device.swtpm.caRootPem, policy: POLICY, publishers: [PUBLISHER], toml }).start(deps);
     const payer = new TestPayer(service, device);
+    ({ userId: payer.userId, signer: payer.user } = await service.user('user'));
+    return payer;
+  }
+
+  /** The user's side alone: the device is a sidecar of its own, whose TPM these roots vouch for. */
+  static async ofSidecar(rootPem: string, policy: Partial<Policy>): Promise<TestPayer> {
+    const service = await new TestService({ rootPem, policy: { allowSimulated: true, ...policy }, publishers: [PUBLISHER] }).start();
+    const payer = new TestPayer(service, null as never);
     ({ userId: payer.userId, signer: payer.user } = await service.user('user'));
     return payer;
   }
