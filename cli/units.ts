@@ -84,8 +84,8 @@ WantedBy=multi-user.target
 `;
 
 /**
- * One agent, by its id. It is root that launches, for an agent of another user must become that user; the capabilities are for that and for reading its
- * files. It goes with the sidecar: one that starts anew knows no process that was launched before it, so its agents are started and measured anew.
+ * One agent, by its id. It is root that launches, for an agent of another user must become that user; the capabilities are for that, for reading its
+ * files and for telling it to end. It goes with the sidecar: one that starts anew knows no process that was launched before it, so its agents are started and measured anew.
  */
 const agent = ({ node, ari, config }: Installation): string => `[Unit]
 Description=Agent %i, measured before its first instruction
@@ -101,7 +101,7 @@ SuccessExitStatus=SIGTERM 143
 Restart=on-failure
 RestartSec=1
 SupplementaryGroups=${SERVICE_USER}
-CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_DAC_READ_SEARCH
+CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_DAC_READ_SEARCH CAP_KILL
 NoNewPrivileges=yes
 
 [Install]

@@ -10,7 +10,7 @@ const ARI = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../dist/
 export interface UnitRun { readonly agentId: string; readonly args: readonly string[]; readonly config: string; readonly user: string | undefined; readonly restart: boolean; /** `NAME=VALUE` or `NAME`, as given. */ readonly env: readonly string[]; readonly signals: readonly NodeJS.Signals[] }
 
 /** Only the launcher is told to stop, and tells its agent; the agent is started anew with the sidecar, which knows no process that it did not see begin. */
-const PROPERTIES = ['KillMode=mixed', 'SuccessExitStatus=SIGTERM 143', `PartOf=${SIDECAR_UNIT}`, `After=${SIDECAR_UNIT}`];
+const PROPERTIES = ['KillMode=mixed', `PartOf=${SIDECAR_UNIT}`, `After=${SIDECAR_UNIT}`];
 
 const unitOf = (agentId: string): string => `ari-agent-${agentId.replace(/[^A-Za-z0-9.-]/g, '-')}.service`;
 
