@@ -136,6 +136,7 @@ describe('a virtual machine of a cloud', () => {
     await restart(await code(true));
     expect(await connected()).toMatchObject({ tier: 'T2', deviceId, reason: null });
     const device = await stage.api.get(`/v1/trust/devices/${deviceId}`) as { record: string; simulated: boolean };
+    expect(device.simulated).toBe(true);
     expect(JSON.parse(Buffer.from(device.record.split('.')[1]!, 'base64url').toString())).toMatchObject({ ek_root: 'CN=Cloud vTPM root', simulated: true, tier_max: 'T3' });
   }, 60_000);
 });

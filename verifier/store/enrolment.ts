@@ -34,12 +34,12 @@ async function addDevice(tx: Tx, { deviceId, ekSha256, providerSha256, simulated
   if (!hitOne(await tx.insertInto('devices').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw fault('enrol.device_conflict');
 }
 
-/** A cloud's key that is another device's stays with it. */
-async function nameProvider(tx: Tx, { deviceId, providerSha256 }: EnrolInput): Promise<void> {
-  if (providerSha256 === null) return;
-  const other = await tx.selectFrom('devices').select('device_id').where('provider_sha256', '=', providerSha256).where('state', '<>', 'revoked').where('device_id', '<>', deviceId).executeTakeFirst();
+/** What vouches for a known TPM now. A cloud's key that is another device's stays with it. */
+async function renewDevice(tx: Tx, { deviceId, providerSha256, simulated }: EnrolInput): Promise<void> {
+  const other = providerSha256 === null ? undefined
+    : await tx.selectFrom('devices').select('device_id').where('provider_sha256', '=', providerSha256).where('state', '<>', 'revoked').where('device_id', '<>', deviceId).executeTakeFirst();
   if (other) throw fault('enrol.device_conflict');
-  await tx.updateTable('devices').set({ provider_sha256: providerSha256 }).where('device_id', '=', deviceId).execute();
+  await tx.updateTable('devices').set({ simulated: simulated ? 1 : 0, ...(providerSha256 !== null && { provider_sha256: providerSha256 }) }).where('device_id', '=', deviceId).execute();
 }
 
 /** A new key, in place of the one that the device had. */
@@ -62,7 +62,7 @@ async function enrol(tx: Tx, input: EnrolInput): Promise<void> {
   const known = await liveDevice(tx, input.ekSha256);
   if (known) {
     assertConsent(known, input, code);
-    await nameProvider(tx, input);
+    await renewDevice(tx, input);
   } else await addDevice(tx, input, code);
   await (known?.akName === input.akName ? renewRecord(tx, input) : takeKey(tx, input));
   await enqueue(tx, input.leaf, input.nowMs);

@@ -125,8 +125,8 @@ export const enrolmentSuite = (make: MakeDatabase) => describe('enrolment', () =
   it('a TPM that enrols again with the key that it has gets a new record, and its clock goes on from where it stood', async () => {
     const before = (await world.store.clock('ak_1'))!;
     const again = { reEnrol: true, record: 'record 2', before, clock: { ...before, clock: before.clock + 1n, ctr: 2n }, leaf: leaf('evt_re', 'enrolled', 'dev_1') };
-    await enrolDevice(world.store, '1', { ...again, providerSha256: sha256('cloud') });
-    expect(await world.store.deviceById('dev_1')).toMatchObject({ akName: 'ak_1', record: 'record 2', state: 'enrolled' });
+    await enrolDevice(world.store, '1', { ...again, simulated: false, providerSha256: sha256('cloud') });
+    expect(await world.store.deviceById('dev_1')).toMatchObject({ akName: 'ak_1', record: 'record 2', state: 'enrolled', simulated: false });
     expect(await world.store.clock('ak_1')).toEqual(again.clock);
     expect(await refusal(enrolDevice(world.store, '1', again)), 'judged against a clock that has moved since').toBe('enrol.device_conflict');
     expect(world.db.sql('SELECT provider_sha256 FROM devices')).toEqual([{ provider_sha256: sha256('cloud') }]);

@@ -45,10 +45,10 @@ export class TestPayer {
     this.manifest = open(AGENT_MANIFEST, seal(AGENT_MANIFEST, MANIFEST, PUBLISHER), () => verifyKey(PUBLISHER.jwk, PUBLISHER.kid));
   }
 
-  /** `toml`: more of the verifier's configuration. */
-  static async start(deps: VerifierDeps = {}, toml = ''): Promise<TestPayer> {
+  /** `toml`: more of the verifier's configuration. `roots`: more test roots, PEM. */
+  static async start(deps: VerifierDeps = {}, toml = '', roots = ''): Promise<TestPayer> {
     const device = await TestDevice.start();
-    const service = await new TestService({ rootPem: device.swtpm.caRootPem, policy: POLICY, publishers: [PUBLISHER], toml }).start(deps);
+    const service = await new TestService({ rootPem: device.swtpm.caRootPem + roots, policy: POLICY, publishers: [PUBLISHER], toml }).start(deps);
     const payer = new TestPayer(service, device);
     ({ userId: payer.userId, signer: payer.user } = await service.user('user'));
     return payer;
