@@ -59,6 +59,15 @@ function readManifest(file: string): AgentManifest {
   return parse(agentManifest, payload, 'manifest', { bytes: SIGNED_BYTES });
 }
 
+/** Modules of a Python agent whose compiled form is not in the manifest (PEP 3147). */
+function uncompiledIn({ files, launch }: AgentManifest): string[] {
+  if (launch.runtime !== 'python') return [];
+  const compiled = new Set(files.map(({ path }) => /^(.*?)__pycache__\/([^/]+?)\.[^/]*\.pyc$/.exec(path)).map((found) => (found === null ? '' : `${found[1]}${found[2]}.py`)));
+  return files.map(({ path }) => path).filter((path) => path.endsWith('.py') && path !== launch.entry && !compiled.has(path));
+}
+const uncompiledHint = (count: number, path: string): string =>
+  `\n${count} modules have no compiled form here. Python writes it when it imports them, and code that no manifest names is drift.\nCompile them first (python3 -m compileall --invalidation-mode checked-hash ${path}), or start the agent with \`ari run\`, which lets Python write none.`;
+
 function buildCommand(manifest: Command): void {
   manifest.command('build <PATH>')
     .summary('hash the files of an agent')
@@ -82,7 +91,8 @@ function buildCommand(manifest: Command): void {
       const text = stringify(agentManifest, built);
       if (options.out === undefined) return void process.stdout.write(`${text}\n`);
       writeFileSync(options.out, `${text}\n`);
-      show({ file: options.out, files: built.files.length, mappings: built.mappings.length }, options, () => `${options.out}: ${built.files.length} files, ${built.mappings.length} libraries`);
+      const uncompiled = uncompiledIn(built).length;
+      show({ file: options.out, files: built.files.length, mappings: built.mappings.length, uncompiled }, options, () => `${options.out}: ${built.files.length} files, ${built.mappings.length} libraries${uncompiled === 0 ? '' : uncompiledHint(uncompiled, path)}`);
     });
 }
 

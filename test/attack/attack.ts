@@ -3,7 +3,8 @@
  * Exit status 1 when one was missed, or a clean agent refused.
  */
 import { agentId, Bed, JVM, type Kind, LAUNCHED, NATIVE, NODE, PYTHON_AGENT, SHELL } from './bed.js';
-import { type Attack, ATTACKS } from './attacks.js';
+import { ATTACKS } from './attacks.js';
+import type { Attack } from './ways.js';
 
 interface Result { readonly name: string; readonly agent: string; readonly expected: string; readonly seen: string; readonly mark: 'ok' | 'MISSED' | 'limit' | 'skipped'; readonly note: string }
 

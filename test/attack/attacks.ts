@@ -4,51 +4,26 @@ import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readF
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Process } from '../../cli/demo/processes.js';
-import { type Bed, JVM, type Kind, LAUNCHED, NATIVE, NODE, PYTHON, PYTHON_AGENT, program } from './bed.js';
+import { type Bed, JVM, type Kind, LAUNCHED, LIBRARY, NATIVE, NODE, PYTHON, PYTHON_AGENT, program } from './bed.js';
+import { TRANSIENT } from './transient.js';
+import { against, type Attack, between, mustAnswer, ran, root, SETTLED, started, word } from './ways.js';
 
-export interface Attack {
-  readonly name: string;
-  readonly on: Kind;
-  /** Code of the refusal, or the state of a payment that must go through. */
-  readonly expected: string;
-  /** Why it is not seen, where that is what is expected: a sentence of SECURITY.md. */
-  readonly limit?: string;
-  /** False: this machine lacks what it takes. */
-  readonly possible?: () => boolean;
-  /** @returns what the agent was answered */
-  readonly run: (bed: Bed) => Promise<string>;
-}
-
-const root = process.getuid?.() === 0;
-/** A part of the C library that no runtime maps by itself. */
-const LIBRARY = `/usr/lib/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu/libanl.so.1`;
-const SETTLED = 'settled';
-
-/** Pays clean, lets the attack happen, pays again. */
-const between = (on: Kind, attack: (bed: Bed, agent: Process) => unknown) => async (bed: Bed): Promise<string> => {
-  const agent = await bed.start(on);
-  const first = await bed.pay(agent);
-  if (first !== SETTLED) return `before the attack: ${first}`;
-  await wait(100); // a change within a few hundredths of a second of the start is not told from one before it
-  await attack(bed, agent);
-  return bed.pay(agent);
-};
-const started = (on: Kind, options: Parameters<Bed['start']>[1]) => async (bed: Bed): Promise<string> => bed.pay(await bed.start(on, options));
-const word = (text: string) => (bed: Bed, agent: Process): Promise<string> => agent.ask(text.replace('KEY', bed.key()));
 /** Says a word that ends in a new image of the same process. */
 const renewed = (text: string) => async (_: Bed, agent: Process): Promise<void> => { agent.say(text); await agent.line(); };
 
-/** A Python program that does something to the process of the agent, says so, and holds it until it is ended. */
-async function against(agent: Process, source: string): Promise<Process> {
-  const attacker = new Process('attacker', PYTHON ?? '', ['-c', `import ctypes, os, re, sys\npid = ${agent.pid}\nlibc = ctypes.CDLL(None, use_errno=True)\n${source}\nprint('done', flush=True)\nsys.stdin.read()`]);
-  await attacker.line();
-  return attacker;
-}
 const PTRACE = "assert libc.ptrace(0x4206, pid, None, None) == 0";
 const POKE = `start = next(int(l.split('-')[0], 16) for l in open(f'/proc/{pid}/maps') if ' r-xp ' in l and 'libc.so' in l)
 with open(f'/proc/{pid}/mem', 'r+b', 0) as memory:
     memory.seek(start + 4096); code = memory.read(4); memory.seek(start + 4096); memory.write(code)`;
 
+/** The order that the agent is about to make, for another amount. */
+const OVERCHARGE = `wanted, other = b'"amount":{"amount":100', b'"amount":{"amount":199'
+with open(f'/proc/{pid}/mem', 'r+b', 0) as memory:
+    for line in open(f'/proc/{pid}/maps'):
+        start, end = (int(part, 16) for part in line.split()[0].split('-'))
+        if ' rw-p ' not in line or '[v' in line: continue
+        memory.seek(start); text = memory.read(end - start); at = text.find(wanted)
+        while at >= 0: memory.seek(start + at); memory.write(other); at = text.find(wanted, at + 1)`;
 /** Does it, and leaves the agent's files as they were. */
 const withFile = (kind: Kind, path: string, change: (file: string) => void, back: 'before' | 'after') => async (bed: Bed): Promise<string> => {
   const file = join(bed.root(kind), path);
@@ -93,8 +68,10 @@ const MEMORY: Attack[] = [
   } },
   { name: 'code written through /proc/PID/mem', on: NODE, expected: 'agent.code_patched', run: between(NODE, async (_, agent) => (await against(agent, POKE)).stop('SIGKILL')) },
   { name: 'code written through /proc/PID/mem (native)', on: NATIVE, expected: 'agent.code_patched', run: between(NATIVE, async (_, agent) => (await against(agent, POKE)).stop('SIGKILL')) },
-  { name: 'data written through /proc/PID/mem', on: PYTHON_AGENT, expected: SETTLED, limit: 'data cannot be told from the program\'s own work', run: between(PYTHON_AGENT, async (_, agent) =>
-    (await against(agent, POKE.replace("' r-xp '", "' rw-p '").replace('4096', '64').replace('4096', '64'))).stop('SIGKILL')) },
+  { name: 'data written through /proc/PID/mem', on: PYTHON_AGENT, expected: SETTLED, limit: 'data cannot be told from the program\'s own work', run: between(PYTHON_AGENT, async (_, agent) => {
+    await (await against(agent, OVERCHARGE)).stop('SIGKILL');
+    await mustAnswer(agent, 'amount', '199');
+  }) },
 ];
 
 const NODE_ATTACKS: Attack[] = [
@@ -126,7 +103,15 @@ const PYTHON_ATTACKS: Attack[] = [
   } },
   { name: '.pth beside the agent', on: PYTHON_AGENT, expected: 'agent.version_not_authorised', run: withFile(PYTHON_AGENT, 'evil.pth', (file) => writeFileSync(file, 'import os\n'), 'after') },
   { name: 'remote debugging (PEP 768)', on: PYTHON_AGENT, expected: SETTLED, limit: 'it writes data; `ari run` turns it off', possible: () => PYTHON !== null && Number(/\d+\.(\d+)/.exec(execFileSync(PYTHON, ['--version'], { encoding: 'utf8' }))?.[1]) >= 14,
-    run: between(PYTHON_AGENT, (_, agent) => execFileSync(PYTHON ?? '', ['-c', `import sys; open('/tmp/ari-remote.py', 'w').write(''); sys.remote_exec(${agent.pid}, '/tmp/ari-remote.py')`])) },
+    run: async (bed) => {
+      const mark = join(bed.stage.dir, 'remote'), script = `${mark}.py`;
+      const seen = await between(PYTHON_AGENT, (_, agent) => {
+        writeFileSync(script, `open(${JSON.stringify(mark)}, 'w').close()`);
+        execFileSync(PYTHON ?? '', ['-c', `import sys; sys.remote_exec(${agent.pid}, ${JSON.stringify(script)})`]);
+      })(bed);
+      ran(mark);
+      return seen;
+    } },
 ];
 
 const JVM_ATTACKS: Attack[] = [
@@ -192,4 +177,4 @@ const POSING: Attack[] = [
   { name: 'forged command line, launched agents only', on: LAUNCHED, expected: 'peer.unknown', run: forged(LAUNCHED) },
 ];
 
-export const ATTACKS: readonly Attack[] = [...LOADER, ...MEMORY, ...NODE_ATTACKS, ...PYTHON_ATTACKS, ...JVM_ATTACKS, ...FILES, ...PROCESSES, ...POSING];
+export const ATTACKS: readonly Attack[] = [...LOADER, ...MEMORY, ...NODE_ATTACKS, ...PYTHON_ATTACKS, ...JVM_ATTACKS, ...FILES, ...PROCESSES, ...POSING, ...TRANSIENT];

@@ -27,6 +27,12 @@ export function program(name: string): string | null {
 }
 export const PYTHON = existsSync('/usr/bin/python3') ? realpathSync('/usr/bin/python3') : program('python3');
 
+/** A part of the C library that no runtime maps by itself. */
+export const LIBRARY = `/usr/lib/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu/libanl.so.1`;
+/** A library that is of the Python agent itself, and its name there: a copy of another such part. */
+const EXTENSION = LIBRARY.replace('libanl', 'libBrokenLocale');
+export const LIBRARY_NAME = 'extension.so';
+
 export interface Kind {
   readonly name: string;
   readonly runtime: AgentManifest['launch']['runtime'];
@@ -53,7 +59,12 @@ export const NODE: Kind = {
     return true;
   },
 };
-export const PYTHON_AGENT: Kind = { name: 'python', runtime: 'python', entry: 'agent.py', interpreter: PYTHON, command: (root) => [PYTHON ?? '', join(root, 'agent.py')], make: async (root) => PYTHON !== null && copy('python')(root) };
+export const PYTHON_AGENT: Kind = { name: 'python', runtime: 'python', entry: 'agent.py', interpreter: PYTHON, command: (root) => [PYTHON ?? '', join(root, 'agent.py')], make: async (root) => {
+  if (PYTHON === null) return false;
+  await copy('python')(root);
+  await cp(EXTENSION, join(root, LIBRARY_NAME));
+  return true;
+} };
 export const LAUNCHED: Kind = { ...PYTHON_AGENT, name: 'launched', launchOnly: true };
 export const NATIVE: Kind = {
   name: 'native', runtime: 'native', entry: 'agent', interpreter: null, command: (root) => [join(root, 'agent')],

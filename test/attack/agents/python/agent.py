@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+import time
 
 PATH = sys.argv[1]
 BODY = '{"payee":{"id":"florist","origin":"https://flowers.example"},"amount":{"amount":100,"currency":"CNY"},"order":{"ref":"A"},"task_id":"birthday","scenario":"gift.flowers"}'
@@ -98,6 +99,52 @@ def load(library):
     return 'loaded'
 
 
+def visit(library):
+    """Loads a library and unloads it: its constructor runs, and nothing stays mapped."""
+    import _ctypes
+    _ctypes.dlclose(ctypes.CDLL(library)._handle)
+    return 'visited'
+
+
+def price(_):
+    import prices
+    return prices.PRICE
+
+
+def amount(_):
+    return json.loads(BODY)['amount']['amount']
+
+
+def reuse(key):
+    """Ends, and has its child come back under its pid (clone3 with set_tid) to speak on the connection."""
+    own = os.getpid()
+    connected()
+    if os.fork() != 0:
+        os._exit(0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    wanted = (ctypes.c_int32 * 1)(own)
+    # struct clone_args (clone(2)): exit_signal is SIGCHLD, set_tid one pid.
+    args = (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
+    for _ in range(500):
+        child = libc.syscall(435, ctypes.byref(args), ctypes.sizeof(args))
+        if child >= 0:
+            break
+        time.sleep(0.01)
+    if child != 0:
+        os.waitpid(child, 0) if child > 0 else print('the pid was not given again', flush=True)
+        os._exit(0)
+    send(key)
+    print(answer() if os.getpid() == own else 'another pid', flush=True)
+    os._exit(0)
+
+
+def enter(pid):
+    """Joins the mount namespace of another process."""
+    with open(f'/proc/{pid}/ns/mnt') as namespace:
+        assert ctypes.CDLL(None).setns(namespace.fileno(), 0x00020000) == 0
+    return 'entered'
+
+
 def executable_memory(_):
     libc = ctypes.CDLL(None)
     libc.mmap.restype = ctypes.c_void_p
@@ -119,7 +166,7 @@ def namespace(_):
     return 'moved'
 
 
-WORDS = {'pay': pay, 'fork': fork, 'double-fork': double_fork, 'pass': pass_on, 'exec': become, 'memfd': memfd, 'load': load, 'memory': executable_memory, 'chroot': chroot, 'namespace': namespace}
+WORDS = {'pay': pay, 'fork': fork, 'double-fork': double_fork, 'pass': pass_on, 'exec': become, 'memfd': memfd, 'load': load, 'memory': executable_memory, 'visit': visit, 'price': price, 'amount': amount, 'reuse': reuse, 'enter': enter, 'chroot': chroot, 'namespace': namespace}
 
 if 'TAKEN' in os.environ:
     connection = socket.socket(fileno=int(os.environ.pop('TAKEN')))
