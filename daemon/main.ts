@@ -34,6 +34,8 @@ import { loadTrust, readText } from './trust.js';
 
 /** How often it is looked whether an offline allowance is half over. */
 const RENEW_MS = 600_000;
+/** A connected verifier that could not take what was paid offline is asked again after this. */
+const SETTLE_AGAIN_MS = 5_000;
 const RECOVER_MS = { first: 1_000, most: 60_000 };
 
 export interface Daemon { status(): StatusView; doctor(): Promise<Fact[]>; close(): Promise<void> }
@@ -51,7 +53,12 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const codeFile = join(config.state.dir, ENROL_CODE_FILE);
   const allowances = await Allowances.open(join(config.state.dir, 'offline.json'), trust, log);
   const offline: Offline = new Offline(allowances, trust.aud, () => ports);
-  const settleUp = (): void => { offline.settleUp().catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); };
+  const settleUp = (): void => {
+    offline.settleUp().catch((error: unknown) => {
+      log.warn({ code: asFault(error).code }, asFault(error).message);
+      if (session.state === 'ready') setTimeout(settleUp, SETTLE_AGAIN_MS).unref();
+    });
+  };
   const session = new Session({
     prover, log, aud: trust.aud,
     connect: (onMessage) => connectLink(config.verifier.url, ca, onMessage),

@@ -4,7 +4,7 @@
  */
 import { appraisePayment } from '../../attest/verify/index.js';
 import type { OfflineLeft } from '../../src/agentapi.js';
-import { asFault, type Fault, fault, faultTold, type Finding } from '../../src/base/fault.js';
+import { asFault, type Fault, fault, faultTold, type Finding, finding } from '../../src/base/fault.js';
 import { type Signer, thumbprint } from '../../src/base/jws.js';
 import { precheckOffline } from '../../src/law/index.js';
 import { offlineNonce } from '../../src/objects/allowance.js';
@@ -56,7 +56,7 @@ export class Offline {
     });
   }
 
-  /** Brings what was paid meanwhile, gives back what is left, and asks for the next allowances. Again and again, until all is said. */
+  /** Brings what was paid meanwhile, gives back what is left, and asks for the next allowances. @throws Fault of the link, or of a verifier in trouble: to be done again */
   settleUp(): Promise<void> {
     return this.#turn(async () => {
       const on = this.#on();
@@ -119,7 +119,7 @@ export class Offline {
       expected: { nonce, aud, paymentSha256, mandateSha256, closedSha256, jkt, ctr }, device: { record: allowed.device, state: 'enrolled', clock: null, head: null, latest: null },
       platform: null, manifest: agent.manifest, policy: allowed.policy.value, earlier: before(this.#on(), allowed),
     });
-    if (result.status !== 'affirming') assertNone(result.findings.filter(({ code }) => code === result.code));
+    if (result.status !== 'affirming') assertNone([result.findings.find(({ code }) => code === result.code) ?? finding('decision.platform', { status: result.status })]);
     assertNone(this.#precheck(payment, allowed, { ctr, clock }));
   }
 

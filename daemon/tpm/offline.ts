@@ -18,8 +18,8 @@ export interface OfflineRequest {
   readonly pcrs: readonly number[];
   readonly epoch: Sha256;
   readonly logFrom: number;
-  nonceOf(ctr: bigint): Sha256;
-  close(nonce: Sha256): Promise<Pick<ProofParts, 'paymentSha256' | 'mandateSha256' | 'closedSha256' | 'agent' | 'jkt'>>;
+  readonly nonceOf: (ctr: bigint) => Sha256;
+  readonly close: (nonce: Sha256) => Promise<Pick<ProofParts, 'paymentSha256' | 'mandateSha256' | 'closedSha256' | 'agent' | 'jkt'>>;
 }
 
 /** `clock`: the TPM's clock, ms, as it signed it with the counter. */

@@ -14,6 +14,7 @@ import { delegationSuite } from './store/delegation.suite.js';
 import { depositSuite } from './store/deposit.suite.js';
 import { enrolmentSuite } from './store/enrolment.suite.js';
 import { freshnessSuite } from './store/freshness.suite.js';
+import { offlineSuite } from './store/offline.suite.js';
 import { raceSuite } from './store/race.suite.js';
 import { schemaSuite } from './store/schema.suite.js';
 import { watchSuite } from './store/watch.suite.js';
@@ -48,7 +49,7 @@ async function sqlite(): Promise<TestDatabase> {
   };
 }
 
-for (const suite of [schemaSuite, enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite, watchSuite, raceSuite, crashSuite]) suite(sqlite);
+for (const suite of [schemaSuite, enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite, watchSuite, offlineSuite, raceSuite, crashSuite]) suite(sqlite);
 
 describe('embedded SQLite', () => {
   const world = useWorld(sqlite);

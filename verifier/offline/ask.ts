@@ -42,7 +42,9 @@ export async function askAllowance(v: Verifier, device: DeviceRow, mandateId: st
 function assertDevice(v: Verifier, { record, simulated }: DeviceRow, tier: Tier): void {
   const { value } = open(DEVICE_RECORD, record, v.trust.keys);
   if (value.counterName === null || !atLeast(TIERS, tier, OFFLINE_TIER) || !atLeast(TIERS, tierOf(value), OFFLINE_TIER)) throw refuse(`the device does not reach tier ${OFFLINE_TIER} with a counter`);
-  if (simulated && !v.trust.policy().value.allowSimulated) throw refuse('the TPM is simulated');
+  const { allowSimulated, requireIma, ima } = v.trust.policy().value;
+  if (simulated && !allowSimulated) throw refuse('the TPM is simulated');
+  if (requireIma || ima !== undefined) throw refuse('the policy asks for an IMA list, and none is shown offline');
 }
 
 /** No allowance is told before its leaf is in the log. */

@@ -8,6 +8,7 @@ import type { DeviceClock } from '../../attest/types.js';
 import { type Database, hitOne, insist, moved, outcome, refused, type Tx } from './database.js';
 import { freeSlot, storeAttempt, storePayment } from './decide.js';
 import { availableOf, reservedOf, transfer } from './ledger.js';
+import { type Nonce, spendNonce } from './history.js';
 import { enqueue } from './queue.js';
 import type { Tables } from './tables.js';
 import type { AllowanceRow, Store } from './verbs.js';
@@ -91,6 +92,9 @@ async function moveLine(tx: Tx, { allowance, payment: { paymentId }, akName, clo
   if (!hitOne(written)) throw moved();
 }
 
+/** A nonce that no verifier gave is spent like any other, though the counter alone would do. */
+const nonceOf = ({ nonce, payment: { deviceId }, allowance, nowMs }: Input<'spendOffline'>): Nonce => ({ value: nonce.value, deviceId, purpose: 'payment', expiresMs: Math.max(nowMs, allowance.uploadUntilMs) + 86_400_000 });
+
 /** Out of the hold: the carrier's reserved sum stays what it is, one use changes its name. */
 async function takeFromHold(tx: Tx, { allowance: { allowanceId, mandateId, carrierId, uploadUntilMs }, payment: { paymentId }, reservationId, amount, nowMs }: Input<'spendOffline'>): Promise<void> {
   if (amount === null) return;
@@ -99,6 +103,16 @@ async function takeFromHold(tx: Tx, { allowance: { allowanceId, mandateId, carri
   await tx.updateTable('mandate_uses').set({ payment_id: paymentId }).where('payment_id', '=', use.payment_id).execute();
   const expires = Math.max(uploadUntilMs, nowMs + 600_000);
   await tx.insertInto('reservations').values({ reservation_id: reservationId, payment_id: paymentId, carrier_id: carrierId, amount, expires_ms: expires, created_ms: nowMs }).execute();
+}
+
+/** Above every counter: of a key that was replaced nothing more is known. */
+const NO_END = 9_223_372_036_854_775_807n;
+
+async function stop(tx: Tx, deviceId: string): Promise<void> {
+  const key = await tx.selectFrom('device_keys').leftJoin('device_clock', 'device_clock.ak_name', 'device_keys.ak_name').select(['device_keys.ak_name', 'ctr']).where('device_id', '=', deviceId).where('retired_ms', 'is', null).executeTakeFirst();
+  const open = () => tx.updateTable('allowances').where('device_id', '=', deviceId).where('ctr_end', 'is', null);
+  if (key && key.ctr !== null) await open().set({ ctr_end: key.ctr }).where('ak_name', '=', key.ak_name).where('ctr_base', '<', key.ctr).execute();
+  await open().set({ ctr_end: NO_END }).where('ak_name', '<>', key?.ak_name ?? '').execute();
 }
 
 const unended = (tx: Tx) => tx.selectFrom('allowances').selectAll().where('state', '<>', 'ended');
@@ -121,17 +135,14 @@ export const offlineVerbs = (db: Database): Pick<Store, Verbs> => ({
 
   heldOffline: (carrierId) => db.read((tx) => heldBy(tx, carrierId)),
 
-  stopAllowances: (deviceId) => db.write(async (tx) => {
-    await sql`UPDATE allowances SET ctr_end = (SELECT c.ctr FROM device_clock c WHERE c.ak_name = allowances.ak_name)
-      WHERE device_id = ${deviceId} AND ctr_end IS NULL AND ctr_base < (SELECT c.ctr FROM device_clock c WHERE c.ak_name = allowances.ak_name)`.execute(tx);
-  }),
-
+  stopAllowances: (deviceId) => db.write((tx) => stop(tx, deviceId)),
   stoppedAllowances: (deviceId) => db.read(async (tx) => rowsOf(tx, await unended(tx).where('device_id', '=', deviceId).where('ctr_end', 'is not', null).execute())),
   overdueAllowances: (nowMs) => db.read(async (tx) => rowsOf(tx, await unended(tx).where('upload_until_ms', '<=', BigInt(nowMs)).execute())),
   closeAllowance: (input) => insist(db, (tx) => close(tx, input)),
 
   spendOffline: (input) => outcome(db.write(async (tx) => {
     await moveLine(tx, input);
+    await spendNonce(tx, nonceOf(input), input.nowMs);
     await storePayment(tx, input);
     await storeAttempt(tx, input);
     await takeFromHold(tx, input);

@@ -26,7 +26,10 @@ export async function audit(store: Store, sql: TestDatabase['sql']): Promise<str
   none('a balance is not the sum of its transfers', `SELECT account_id FROM accounts a WHERE balance <>
     (SELECT coalesce(sum(amount), 0) FROM transfers WHERE credit = a.account_id) - (SELECT coalesce(sum(amount), 0) FROM transfers WHERE debit = a.account_id)`);
   none('a carrier\'s reserved is not its reserved account', `SELECT carrier_id FROM carriers c WHERE reserved <> (SELECT balance FROM accounts WHERE account_id = 'reserved:' || c.carrier_id)`);
-  none('a carrier\'s reserved is not its open reservations', `SELECT carrier_id FROM carriers c WHERE reserved <> (SELECT coalesce(sum(amount - captured - released), 0) FROM reservations r WHERE r.carrier_id = c.carrier_id)`);
+  none('a carrier\'s reserved is not its open reservations and what offline allowances hold', `SELECT carrier_id FROM carriers c WHERE reserved <> (SELECT coalesce(sum(amount - captured - released), 0) FROM reservations r WHERE r.carrier_id = c.carrier_id)
+    + (SELECT coalesce(sum(max_total - spent), 0) FROM allowances a WHERE a.carrier_id = c.carrier_id AND state <> 'ended')`);
+  none('an allowance\'s spent is not that of its payments', `SELECT allowance_id FROM allowances a WHERE spent <> (SELECT coalesce(sum(amount), 0) FROM offline_counts o JOIN reservations r USING(payment_id) WHERE o.allowance_id = a.allowance_id)`);
+  none('an ended allowance still holds a use of its mandate', `SELECT allowance_id FROM allowances a WHERE state = 'ended' AND EXISTS (SELECT 1 FROM mandate_uses u WHERE u.payment_id LIKE a.allowance_id || ':%' AND u.state <> 'freed')`);
   none('a carrier\'s spent is not what was captured', `SELECT carrier_id FROM carriers c WHERE spent <> (SELECT coalesce(sum(captured), 0) FROM reservations r WHERE r.carrier_id = c.carrier_id)`);
   none('a permit without its reservation', `SELECT payment_id FROM attempts a WHERE decision_kind = 'permit' AND NOT EXISTS (SELECT 1 FROM reservations r WHERE r.payment_id = a.payment_id)`);
   none('a reservation without its permit', `SELECT payment_id FROM reservations r WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE r.payment_id = a.payment_id AND decision_kind = 'permit')`);

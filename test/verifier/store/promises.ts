@@ -20,6 +20,8 @@ export const GROUND = [
   `INSERT INTO log_leaves VALUES(0, 'e', 'chain', 0, NULL, 'h', '{}')`,
   `INSERT INTO execution_tokens VALUES('t', 'p', 'r', 0, 'token', 9)`,
   `INSERT INTO statuses VALUES('list', 0, 'subject', 0, 1)`,
+  `INSERT INTO allowances VALUES('w', 'c', 'm', 'd', 'ak', 'token', 'live', 3, 30, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9)`,
+  `INSERT INTO offline_counts VALUES('ak', 8, 'w', 'p')`,
   `INSERT INTO policies VALUES('hash', 'id', 1, 'enforce', 't')`,
 ];
 
@@ -72,6 +74,13 @@ export const PROMISES: SchemaPromise[] = [
   insert('execution_tokens UNIQUE(reservation_id)', 'execution_tokens', `'x', 'q', 'r2', 0, 'token', 9`, `'x', 'q', 'r', 0, 'token', 9`),
   insert(`redemptions CHECK(state IN('held','started','settled','failed'))`, 'redemptions', `'t', 'r', 5, 'started', NULL, 1`, `'t', 'r', 5, 'paid', NULL, 1`),
   insert(`redemptions CHECK((state='held')=(amount IS NULL))`, 'redemptions', `'t', NULL, NULL, 'held', NULL, 1`, `'t', NULL, 5, 'held', NULL, 1`),
+  insert(`allowances CHECK(state IN('live','closed','ended'))`, 'allowances', `'x', 'c', 'm', 'd2', 'ak', 'token', 'closed', 3, 30, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`, `'x', 'c', 'm', 'd2', 'ak', 'token', 'lost', 3, 30, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`),
+  insert('allowances CHECK(max_count>0)', 'allowances', `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 1, 30, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`, `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 0, 30, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`),
+  insert('allowances CHECK(max_total>0)', 'allowances', `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 1, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`, `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 0, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`),
+  insert('allowances CHECK(uses>=0 AND uses<=max_count)', 'allowances', `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 30, 3, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`, `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 30, 4, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`),
+  insert('allowances CHECK(spent>=0 AND spent<=max_total)', 'allowances', `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 30, 0, 30, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`, `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 30, 0, 31, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`),
+  insert('allowances CHECK(ctr_last>=ctr_base)', 'allowances', `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 30, 0, 0, 7, 8, NULL, 5, 0, 1, 0, 'a', 9`, `'x', 'c', 'm', 'd2', 'ak', 'token', 'live', 3, 30, 0, 0, 7, 6, NULL, 5, 0, 1, 0, 'a', 9`),
+  insert('UNIQUE INDEX allowances_live', 'allowances', `'x', 'c', 'm', 'd', 'ak', 'token', 'live', 3, 30, 0, 0, 7, 7, 9, 5, 0, 1, 0, 'a', 9`, `'x', 'c', 'm', 'd', 'ak', 'token', 'live', 3, 30, 0, 0, 7, 7, NULL, 5, 0, 1, 0, 'a', 9`),
   insert('policies UNIQUE(id, version)', 'policies', `'other', 'id', 2, 'enforce', 't'`, `'other', 'id', 1, 'enforce', 't'`),
 ];
 
@@ -85,5 +94,6 @@ export const FURTHER: SchemaPromise[] = [
   insert('no attempt of a payment that is not there', 'attempts', `'p', 2, 'n2', '{}', 'ear', '{}', 'd', 'deny', 1`, `'none', 2, 'n2', '{}', 'ear', '{}', 'd', 'deny', 1`),
   insert('no transfer from an account that is not there', 'transfers', `'e', 0, 'a', 'b', 1, 1`, `'e', 0, 'nowhere', 'b', 1, 1`),
   insert('no second leaf at one place of the log', 'log_leaves', `1, 'f', 'other', 0, NULL, 'h', '{}'`, `0, 'f', 'other', 0, NULL, 'h', '{}'`),
+  insert('no second payment at one value of a counter', 'offline_counts', `'ak', 9, 'w', 'q'`, `'ak', 8, 'w', 'q'`),
   insert('no attempt without a nonce', 'attempts', `'p', 2, 'n2', '{}', 'ear', '{}', 'd', 'deny', 1`, `'p', 2, NULL, '{}', 'ear', '{}', 'd', 'deny', 1`),
 ];
