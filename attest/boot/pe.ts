@@ -18,6 +18,8 @@ const PE32_PLUS = 0x20b;
 const SECTION_BYTES = 40;
 /** Zeros that a section may have behind its data: what a file claims is not allocated beyond. */
 const MAX_PADDING = 1_048_576;
+/** As many as loaders take. */
+const MAX_SECTIONS = 96;
 
 const refuse = (what: string): never => { throw fault('usage.wrong', { what: `the file is no PE image: ${what}` }); };
 
@@ -28,8 +30,11 @@ export function readPe(file: Buffer): PeImage {
     if (file.toString('latin1', 0, 2) !== 'MZ' || file.toString('latin1', pe, pe + 4) !== 'PE\0\0') refuse('its headers are missing');
     const optional = pe + 24;
     const table = optional + file.readUInt16LE(pe + 20);
-    const raws = Array.from({ length: file.readUInt16LE(pe + 6) }, (_, i) => readSection(file, table + i * SECTION_BYTES));
+    const count = file.readUInt16LE(pe + 6);
+    if (count > MAX_SECTIONS) refuse(`${count} sections`);
+    const raws = Array.from({ length: count }, (_, i) => readSection(file, table + i * SECTION_BYTES));
     const layout = readLayout(file, optional);
+    if (layout.headers + raws.reduce((sum, { rawSize }) => sum + rawSize, 0) > file.length) refuse('its sections overlap');
     return { sections: raws.map((raw) => ({ name: raw.name, data: contents(file, raw) })), authenticode: (bank) => hashWith(bank, Buffer.concat(covered(file, raws, layout))) };
   } catch (error) {
     if (error instanceof RangeError) return refuse('it ends too early');

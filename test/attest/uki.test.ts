@@ -46,7 +46,7 @@ describe('PCR 11', () => {
     }
   });
 
-  it.skipIf(MEASURE === undefined)('is predicted as the systemd-measure of this machine predicts it', () => {
+  it.skipIf(MEASURE === undefined)(`is predicted as the systemd-measure of this machine predicts it${MEASURE === undefined ? ' (skipped: it is not installed; package systemd-boot or systemd-ukify)' : ''}`, () => {
     const dir = mkdtempSync(join(tmpdir(), 'ari-uki-'));
     try {
       const files = Object.entries(PARTS).map(([name, contents]) => { writeFileSync(join(dir, name), contents); return `--${name.slice(1)}=${join(dir, name)}`; });
@@ -86,6 +86,12 @@ describe('a PE image', () => {
     const huge = Buffer.from(file);
     huge.writeUInt32LE(0xffffffff, 0x58 + 240 + 8);
     expect(messageOf(() => readPe(huge))).toContain('section .linux is 4294967295 bytes');
+    const overlapping = Buffer.from(file);
+    overlapping.writeUInt32LE(file.length - 0x200, 0x58 + 240 + 16);
+    expect(messageOf(() => readPe(overlapping))).toContain('its sections overlap');
+    const many = Buffer.from(file);
+    many.writeUInt16LE(0xffff, 0x46);
+    expect(messageOf(() => readPe(many))).toContain('65535 sections');
   });
 });
 

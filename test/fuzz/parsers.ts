@@ -1,13 +1,14 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { Attest, CreationData, Public, Signature, WireError, decode, encode, templates } from '@ari-sidecar/tpm2';
-import { parseBootLog, readBoot, replay } from '../../attest/boot/index.js';
+import { parseBootLog, readBoot, readPe, replay, ukiDifference } from '../../attest/boot/index.js';
 import { formatOf, judgeIma, parseIma } from '../../attest/ima/index.js';
-import { inspectEvidence, inspectQuote, meantBytes } from '../../attest/inspect/index.js';
+import { inspectEvidence, inspectEventLog, inspectQuote, meantBytes, supposedState } from '../../attest/inspect/index.js';
 import { readCertificate, readCertificateFile, readCrls } from '../../attest/x509/index.js';
 import { builtinAuthorities } from '../../verifier/tpms.js';
 import { Fault } from '../../src/base/fault.js';
 import { parseJson } from '../../src/base/json.js';
-import { GOOD_BOOT, agileLog, asciiList, binaryList, sha1Log, variable } from '../attest/support/logs.js';
+import { PARTS, peImage, sectionsOf, ukiBoot } from '../attest/support/uki.js';
+import { GOOD_BOOT, SECURE_BOOT, agileLog, asciiList, binaryList, sha1Log, variable } from '../attest/support/logs.js';
 
 /**
  * Everything that reads bytes of a stranger. `read` takes any bytes: it answers, or refuses with a Fault or a WireError. `again` gives the bytes back that the
@@ -34,6 +35,10 @@ const u32 = (value: number): Buffer => { const bytes = Buffer.alloc(4); bytes.wr
 
 const CERTIFICATES = builtinAuthorities().intermediates.slice(0, 3).map(({ der }) => der);
 
+const CC_LOG = agileLog(SECURE_BOOT.map((event) => ({ ...event, pcr: 1 })), ['sha384']);
+CC_LOG.writeUInt32LE(1, 0);
+const UKI = { bank: 'sha256' as const, sidecar: 'root' as const, images: [{ started: ['00'.repeat(32)], sections: sectionsOf(PARTS), commandLine: PARTS['.cmdline']! }] };
+
 export const PARSERS: readonly Parser[] = [
   {
     name: 'boot log', seeds: [agileLog(GOOD_BOOT), sha1Log(GOOD_BOOT), Buffer.concat([agileLog(GOOD_BOOT.slice(0, 3)), Buffer.alloc(40, 0xff)])], read: parseBootLog,
@@ -43,6 +48,9 @@ export const PARSERS: readonly Parser[] = [
     name: 'boot state', seeds: [agileLog(GOOD_BOOT), agileLog([{ pcr: 7, type: 0x80000001, data: variable('db', Buffer.alloc(64, 1)) }, { pcr: 8, type: 13, data: Buffer.from('kernel_cmdline: /vmlinuz\0') }, { pcr: 11, type: 13, data: Buffer.from('.linux\0', 'utf16le') }])],
     read: (bytes) => { const log = parseBootLog(bytes); const bank = log.banks.includes('sha256') ? 'sha256' : 'sha1'; return readBoot(log, bank, replay(log, bank)); },
   },
+  { name: 'CC event log', seeds: [CC_LOG], read: (bytes) => supposedState(inspectEventLog(bytes).log) },
+  { name: 'unified image booted', seeds: [agileLog(ukiBoot())], read: (bytes) => { const log = parseBootLog(bytes); return ukiDifference({ log, bank: 'sha256', quoted: replay(log, 'sha256') }, UKI, undefined); } },
+  { name: 'PE image', seeds: [peImage(PARTS).file, peImage(PARTS, Buffer.alloc(64, 9)).file], read: (bytes) => readPe(bytes).authenticode('sha256') },
   {
     name: 'IMA list in bytes', seeds: [binaryList(ENTRIES), Buffer.concat([u32(10), Buffer.alloc(20, 1), u32(3), Buffer.from('ima'), Buffer.alloc(20, 2), u32(5), Buffer.from('/init')])], read: (bytes) => parseIma('ima-binary', bytes),
     again: (bytes) => {
