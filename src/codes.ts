@@ -242,6 +242,7 @@ export const CODES = {
   'usage.wrong': row('fault', 400, 'user', '{what}', 'see --help'),
   'bundle.edge': row('fault', 403, 'peer', 'edge {edge} does not hold: {what}', 'do not trust this bundle'),
   'store.conflict': row('fault', 409, 'verifier', '{what} exists already', 'take another identifier'),
+  'store.unavailable': row('fault', 503, 'verifier', 'the database cannot be reached', 'try again with the same idempotency key; what was committed stays'),
   'store.busy': row('fault', 503, 'verifier', 'the store is in use by others for too long', 'try again; nothing was changed'),
   'bug.internal': row('bug', 500, 'sidecar', 'an error of this program', 'report it with the log'),
 } as const satisfies Record<string, Row>;

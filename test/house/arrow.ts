@@ -11,7 +11,7 @@ export const ROOMS: readonly Room[] = [
   { folder: 'attest', rooms: ['attest', 'src'], packages: ['zod', '@ari-sidecar/tpm2'], node: PURE, pure: true },
   { folder: 'client', rooms: ['client', 'src'], packages: [], node: 'all' },
   { folder: 'daemon', rooms: ['daemon', 'attest', 'src'], packages: ['zod', 'ws', 'pino', 'koffi', 'smol-toml', '@ari-sidecar/tpm2'], node: 'all' },
-  { folder: 'verifier', rooms: ['verifier', 'attest', 'src'], packages: ['zod', 'ws', 'pino', 'fastify', 'kysely', 'libsql', 'smol-toml', '@peculiar/x509', 'reflect-metadata', 'node-forge', '@ari-sidecar/tpm2'], node: 'all' },
+  { folder: 'verifier', rooms: ['verifier', 'attest', 'src'], packages: ['zod', 'ws', 'pino', 'fastify', 'kysely', 'libsql', 'pg', 'smol-toml', '@peculiar/x509', 'reflect-metadata', 'node-forge', '@ari-sidecar/tpm2'], node: 'all' },
   { folder: 'cli', rooms: ['cli', 'daemon', 'verifier', 'client', 'attest', 'src'], packages: ['commander', 'zod', 'ws', 'pino', 'smol-toml', '@ari-sidecar/tpm2'], node: 'all' },
   { folder: 'tpm2/src', rooms: ['tpm2/src'], packages: [], node: 'all' },
 ];

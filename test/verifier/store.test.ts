@@ -8,17 +8,7 @@ import Libsql from 'libsql';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../../verifier/store/store.js';
 import { refusal, type SqlRow, type TestDatabase, useWorld } from './store/bench.js';
-import { crashSuite } from './store/crash.suite.js';
-import { decideSuite } from './store/decide.suite.js';
-import { delegationSuite } from './store/delegation.suite.js';
-import { depositSuite } from './store/deposit.suite.js';
-import { enrolmentSuite } from './store/enrolment.suite.js';
-import { freshnessSuite } from './store/freshness.suite.js';
-import { offlineSuite } from './store/offline.suite.js';
-import { raceSuite } from './store/race.suite.js';
-import { schemaSuite } from './store/schema.suite.js';
-import { watchSuite } from './store/watch.suite.js';
-import { settlementSuite } from './store/settlement.suite.js';
+import { SUITES } from './store/suites.js';
 
 /** In memory where there is such a directory: what a killed process wrote stays, only a power cut would show the difference. */
 const ROOT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -49,7 +39,7 @@ async function sqlite(): Promise<TestDatabase> {
   };
 }
 
-for (const suite of [schemaSuite, enrolmentSuite, freshnessSuite, delegationSuite, decideSuite, settlementSuite, depositSuite, watchSuite, offlineSuite, raceSuite, crashSuite]) suite(sqlite);
+for (const suite of SUITES) suite(sqlite);
 
 describe('embedded SQLite', () => {
   const world = useWorld(sqlite);
@@ -71,8 +61,9 @@ describe('embedded SQLite', () => {
     await waiting;
   });
 
-  it('is refused with a name where there can be no file, and for a database server', async () => {
+  it('is refused with a name where there can be no file, for another kind of server, and for one that is not there', async () => {
     expect(await refusal(openStore({ path: join(path(), 'below', 'a-file.db') }))).toBe('config.unreadable');
-    expect(await refusal(openStore({ url: 'postgres://db/ari' }))).toBe('config.invalid');
+    expect(await refusal(openStore({ url: 'mysql://db/ari' }))).toBe('config.invalid');
+    expect(await refusal(openStore({ url: `postgres://ari@localhost/ari?host=${path()}` }))).toBe('store.unavailable');
   });
 });

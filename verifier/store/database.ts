@@ -1,6 +1,6 @@
 /**
- * A unit of work: each verb runs in one of these, and nothing else opens a transaction. The dialect (sqlite.ts) implements it; what is here is true of
- * every database.
+ * A unit of work: each verb runs in one of these, and nothing else opens a transaction. The dialects (sqlite.ts, postgres.ts) implement it; what is here is
+ * true of every database.
  */
 import type { Transaction } from 'kysely';
 import { fault } from '../../src/base/fault.js';
@@ -11,8 +11,14 @@ import type { DecideResult } from './verbs.js';
 export type Tx = Transaction<Tables>;
 
 export interface Database {
-  /** All of `work` or nothing of it, durable when this returns. It may hold the only write lock: no network, no waiting inside. @throws Fault store.conflict, store.busy */
+  /**
+   * All of `work` or nothing of it, durable when this returns. Others write at the same time: only the row count of a conditional write says that what was
+   * read is still so, and a row that was written stays locked to the end. It may hold the only write lock: no network, no waiting inside.
+   * @throws Fault store.conflict, store.busy; store.unavailable, after which nobody knows whether it was done
+   */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** As {@link write}, and no other `alone` at the same time. */
+  alone<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** `work` sees one state of the database, whatever others commit meanwhile. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   close(): Promise<void>;

@@ -2,7 +2,7 @@
 import { fault } from '../../src/base/fault.js';
 import { REVISIONS_MAX } from '../../src/objects/carrier.js';
 import { readCarrier, readCarriersOf, readMandate, readMandatesOfDevice, readPayee } from './authority.js';
-import { addOnce, type Database, hitOne, type Tx } from './database.js';
+import { addOnce, type Database, hitOne, insist, type Tx } from './database.js';
 import { availableOf, mainOf, openAccounts, outside, reservedOf, transfer } from './ledger.js';
 import { enqueue } from './queue.js';
 import { setState } from './standing.js';
@@ -63,8 +63,8 @@ export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
   }),
 
   putCarrier: (input) => db.write((tx) => putCarrier(tx, input)),
-  fundCarrier: (input) => db.write((tx) => fundCarrier(tx, input)),
-  returnFunds: (input) => db.write((tx) => returnFunds(tx, input)),
+  fundCarrier: (input) => insist(db, (tx) => fundCarrier(tx, input)),
+  returnFunds: (input) => insist(db, (tx) => returnFunds(tx, input)),
   carrier: (carrierId) => db.read((tx) => readCarrier(tx, carrierId)),
   carriersOf: (userId) => db.read((tx) => readCarriersOf(tx, userId)),
 

@@ -15,10 +15,10 @@ type Queued = Selectable<Tables['log_queue']>;
 
 const leafRow = (row: Selectable<Tables['log_leaves']>): StoredLeaf => ({ idx: Number(row.idx), eventId: row.event_id, chain: row.chain, seq: Number(row.seq), leafHash: row.leaf_hash, leaf: row.leaf });
 
-/** The state of the log; an origin that was never seen begins empty. */
+/** The state of the log, held to the end: of several processes one sequences at a time, and who waited finds what is new. An origin that was never seen begins empty. */
 async function logState(tx: Tx, origin: string): Promise<{ size: number; frontier: string }> {
   await tx.insertInto('log_state').values({ origin, size: 0, frontier: '' }).onConflict((c) => c.doNothing()).execute();
-  const row = await tx.selectFrom('log_state').select(['size', 'frontier']).where('origin', '=', origin).executeTakeFirstOrThrow();
+  const row = await tx.updateTable('log_state').set((eb) => ({ size: eb.ref('size') })).where('origin', '=', origin).returning(['size', 'frontier']).executeTakeFirstOrThrow();
   return { size: Number(row.size), frontier: row.frontier };
 }
 

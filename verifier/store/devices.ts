@@ -30,6 +30,7 @@ export const deviceVerbs = (db: Database): Pick<Store, Verbs> => ({
   }),
 
   setDeviceAgents: (deviceId, agents) => db.write(async (tx) => {
+    await tx.updateTable('devices').set((eb) => ({ state: eb.ref('state') })).where('device_id', '=', deviceId).execute(); // two connections of one device, one after the other
     await tx.deleteFrom('device_agents').where('device_id', '=', deviceId).execute();
     for (const { agentId, manifestSha256, jwk } of agents) {
       await tx.insertInto('device_agents').values({ device_id: deviceId, agent_id: agentId, manifest_sha256: manifestSha256, jwk }).execute();

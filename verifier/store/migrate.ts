@@ -12,4 +12,4 @@ async function applyMissing(tx: Tx): Promise<void> {
   }
 }
 
-export const migrate = (db: Database): Promise<void> => db.write(applyMissing);
+export const migrate = (db: Database): Promise<void> => db.alone(applyMissing);

@@ -97,8 +97,10 @@ function openFile(path: string): Libsql.Database {
 /** @throws Fault config.unreadable */
 export function openSqlite(path: string): Database {
   const db = new Kysely<Tables>({ dialect: new ImmediateDialect(preparing(openFile(path))) });
+  const write = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => patiently(() => db.transaction().execute(work));
   return {
-    write: <T>(work: (tx: Tx) => Promise<T>) => patiently(() => db.transaction().execute(work)),
+    write,
+    alone: write,
     read: <T>(work: (tx: Tx) => Promise<T>) => patiently(() => db.transaction().setAccessMode('read only').setIsolationLevel('repeatable read').execute(work)),
     close: () => db.destroy(),
   };

@@ -1,6 +1,6 @@
 /** Status lists as verbs: a place is given to a subject once, and its value follows the subject's state in the transaction that changes it. */
 import type { StatusValue } from '../../src/objects/status.js';
-import type { Database, Tx } from './database.js';
+import { type Database, hitOne, insist, moved, type Tx } from './database.js';
 import type { Store } from './verbs.js';
 
 type Place = Parameters<Store['statusIndex']>[0];
@@ -10,7 +10,7 @@ async function statusIndex(tx: Tx, { list, subject, nowMs }: Place): Promise<num
   if (known) return Number(known.idx);
   const { last } = await tx.selectFrom('statuses').select((eb) => eb.fn.max('idx').as('last')).where('list', '=', list).executeTakeFirstOrThrow();
   const idx = last === null ? 0 : Number(last) + 1;
-  await tx.insertInto('statuses').values({ list, idx, subject, value: 0, changed_ms: nowMs }).execute();
+  if (!hitOne(await tx.insertInto('statuses').values({ list, idx, subject, value: 0, changed_ms: nowMs }).onConflict((c) => c.doNothing()).executeTakeFirst())) throw moved();
   return idx;
 }
 
@@ -23,7 +23,7 @@ export async function writeStatus(tx: Tx, subject: string, state: string, nowMs:
 }
 
 export const statusVerbs = (db: Database): Pick<Store, 'statusIndex' | 'statuses'> => ({
-  statusIndex: (input) => db.write((tx) => statusIndex(tx, input)),
+  statusIndex: (input) => insist(db, (tx) => statusIndex(tx, input)),
   statuses: (list) => db.read(async (tx) => {
     const rows = await tx.selectFrom('statuses').select(['idx', 'value']).where('list', '=', list).where('value', '<>', 0n).orderBy('idx').execute();
     const last = await tx.selectFrom('statuses').select(['idx', 'value']).where('list', '=', list).orderBy('idx', 'desc').limit(1).execute();

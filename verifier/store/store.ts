@@ -12,10 +12,9 @@
  * leaf, for the bundle). Where a provider moves the money, releaseToken commits that the redemption began, before the provider is asked, and
  * finishRedemption what it answered: what began and has no end after a crash is asked for, never paid again. Payments at one moment share their sequencing.
  *
- * What depends on the database stands in one file (sqlite.ts); the schema and every verb are the same on all.
+ * What depends on the database stands in one file for each (sqlite.ts, postgres.ts); the schema and every verb are the same on all.
  */
 import { sql } from 'kysely';
-import { fault } from '../../src/base/fault.js';
 import type { Database } from './database.js';
 import { delegationVerbs } from './delegation.js';
 import { depositVerbs } from './deposit.js';
@@ -31,6 +30,7 @@ import { refundVerbs } from './refunds.js';
 import { settingsVerbs } from './settings.js';
 import { settlementVerbs } from './settlement.js';
 import { statusVerbs } from './statuses.js';
+import { openPostgres } from './postgres.js';
 import { openSqlite } from './sqlite.js';
 import { watchVerbs } from './watch.js';
 import type { Store } from './verbs.js';
@@ -46,13 +46,20 @@ const verbsOf = (db: Database): Store => ({
   ledgerSum: () => ledgerSum(db),
 });
 
+/** A file of this machine, made when it is not there, or a database of a PostgreSQL server. */
+export type StorePlace = { readonly path: string } | { readonly url: string };
+
 /**
- * Opens the store in a file (made when it is not there) and brings it to the newest schema. A database server is refused openly, never replaced by a file.
- * @throws Fault config.unreadable, config.invalid
+ * Opens the store and brings it to the newest schema.
+ * @throws Fault config.unreadable, config.invalid, store.unavailable
  */
-export async function openStore(place: { path: string } | { url: string }): Promise<Store> {
-  if ('url' in place) throw fault('config.invalid', { file: '[store] url', what: 'this version keeps its store in a file: set [store] path' });
-  const store = verbsOf(openSqlite(place.path));
-  await store.migrate();
-  return store;
+export async function openStore(place: StorePlace): Promise<Store> {
+  const store = verbsOf('url' in place ? openPostgres(place.url) : openSqlite(place.path));
+  try {
+    await store.migrate();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }

@@ -3,9 +3,10 @@ import { afterEach, beforeEach } from 'vitest';
 import { auditLeaves, verifyChain } from '../../../src/deposit/chain.js';
 import { peekCheckpoint } from '../../../src/deposit/checkpoint.js';
 import type { Store } from '../../../verifier/store/verbs.js';
+import type { SqlRow } from '../../support/postgres/sql.js';
 import { settle } from './world.js';
 
-export type SqlRow = Record<string, string | bigint | null>;
+export type { SqlRow };
 
 /** One database. `open` gives one more connection to it, as another process would have it; `sql` runs below the verbs. */
 export interface TestDatabase {
