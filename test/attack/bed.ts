@@ -43,6 +43,8 @@ export interface Kind {
   /** Puts the agent into a folder. False: it cannot be made here. */
   readonly make: (root: string) => Promise<boolean>;
   readonly launchOnly?: boolean;
+  /** The path under which it sees a path of this machine, when it lives in a root of its own. `dir` is the folder of all agents. */
+  readonly seen?: (dir: string, path: string) => string;
 }
 
 const copy = (name: string) => async (root: string): Promise<boolean> => { await cp(join(AGENTS, name), root, { recursive: true }); return true; };
@@ -102,7 +104,7 @@ export class Bed {
   }
 
   /** With those of the wanted kinds that can be made on this machine. */
-  static async open(wanted: readonly Kind[]): Promise<Bed> {
+  static async open(wanted: readonly Kind[], { paymentsPerMinute }: { paymentsPerMinute?: number } = {}): Promise<Bed> {
     const stage = await Stage.open();
     const made = await Promise.all(wanted.map((kind) => kind.make(join(stage.dir, kind.name))));
     const bed = new Bed(stage, wanted.filter((_, at) => made[at]));
@@ -112,6 +114,7 @@ export class Bed {
     await stage.startSidecar();
     await stage.openCarrier();
     for (const kind of bed.kinds) await bed.publish(kind);
+    if (paymentsPerMinute !== undefined) await appendFile(stage.sidecarConfig, `\n[limits]\npayments_per_minute = ${paymentsPerMinute}\n`);
     await stage.sidecar.stop();
     await stage.restartSidecar();
     await bed.authorise();
@@ -120,6 +123,11 @@ export class Bed {
 
   root(kind: Kind): string {
     return join(this.stage.dir, kind.name);
+  }
+
+  /** How an agent of this kind sees a path. */
+  private seen(kind: Kind, path: string): string {
+    return kind.seen?.(this.stage.dir, path) ?? path;
   }
 
   private async publish(kind: Kind): Promise<void> {
@@ -131,13 +139,13 @@ export class Bed {
     });
     const file = join(this.stage.dir, `${kind.name}.jwt`);
     await writeFile(file, seal(AGENT_MANIFEST, built, loadKey(join(this.stage.dir, 'publisher.jwk'), 'publisher')));
-    await appendFile(this.stage.sidecarConfig, `\n[[agents.allow]]\nid = "${agentId(kind)}"\nmanifest_file = "${file}"\nroot = "${root}"\n${kind.launchOnly ? 'launch_only = true\n' : ''}`);
+    await appendFile(this.stage.sidecarConfig, `\n[[agents.allow]]\nid = "${agentId(kind)}"\nmanifest_file = "${file}"\nroot = "${this.seen(kind, root)}"\n${kind.launchOnly ? 'launch_only = true\n' : ''}`);
   }
 
   /** What the agent maps when it runs, as its publisher would find out. */
   private async learn(kind: Kind): Promise<AgentManifest['mappings']> {
     const [command, ...args] = kind.command(this.root(kind));
-    const agent = new Process(kind.name, command, [...args, this.stage.socket]);
+    const agent = new Process(kind.name, command, [...args, this.seen(kind, this.stage.socket)]);
     try {
       await agent.ask('pay learn');
       await agent.ask('pay learn');
@@ -179,7 +187,7 @@ export class Bed {
   /** Starts an agent as anybody would. `before`: arguments of the interpreter. */
   async start(kind: Kind, { env = {}, before = [], command }: { env?: NodeJS.ProcessEnv; before?: readonly string[]; command?: string } = {}): Promise<Process> {
     const [own, ...args] = kind.command(this.root(kind));
-    return this.ready(new Process(kind.name, command ?? own, [...before, ...args, this.stage.socket], env));
+    return this.ready(new Process(kind.name, command ?? own, [...before, ...args, this.seen(kind, this.stage.socket)], env));
   }
 
   /** Starts it with `ari run`. */

@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,43 +13,13 @@ import { planOf } from '../../../daemon/launch/plan.js';
 import { Lives } from '../../../daemon/lives.js';
 import type { Agent } from '../../../daemon/ports.js';
 import { AriClient } from '../../../client/index.js';
-import { JVM, type Kind, NATIVE, NODE, PYTHON, PYTHON_AGENT, SHELL } from '../../attack/bed.js';
+import { JVM, NATIVE, NODE, SHELL } from '../../attack/bed.js';
+import { CONTAINED, VENV } from '../../soak/kinds.js';
 import { verifiedManifest } from '../../support/agent.js';
 import { Program, removeDir, tempDir } from '../support/agents.js';
 import { recordingApi, silentLog } from '../support/api.js';
 
-/** `SOAK=1000 npx vitest run test/daemon/sense/kinds.test.ts` pays so often with each. */
-const PAYMENTS = Number(process.env['SOAK'] ?? 20);
-const root = process.getuid?.() === 0;
-
-/** A virtual environment with a package in it, compiled, as a wheel is installed. */
-const VENV: Kind = {
-  name: 'venv', runtime: 'python', entry: 'agent.py', interpreter: PYTHON, command: (dir) => [join(dir, 'venv/bin/python3'), join(dir, 'agent.py')],
-  make: async (dir) => {
-    if (PYTHON === null || !await PYTHON_AGENT.make(dir)) return false;
-    try {
-      execFileSync(PYTHON, ['-m', 'venv', '--without-pip', join(dir, 'venv')], { stdio: 'ignore' });
-    } catch {
-      return false;
-    }
-    const site = execFileSync(join(dir, 'venv/bin/python3'), ['-c', 'import site; print(site.getsitepackages()[0])'], { encoding: 'utf8' }).trim();
-    mkdirSync(join(site, 'flowers'));
-    writeFileSync(join(site, 'flowers/__init__.py'), 'PRICE = 100\n');
-    copyFileSync(join(dir, 'agent.py'), join(dir, 'shop.py'));
-    writeFileSync(join(dir, 'agent.py'), 'import flowers\nassert flowers.PRICE == 100\nimport shop\n');
-    execFileSync(PYTHON, ['-m', 'compileall', '-q', '--invalidation-mode', 'checked-hash', dir]);
-    return true;
-  },
-};
-/** A program without libraries in a root of its own. */
-const CONTAINED: Kind = {
-  name: 'contained', runtime: 'native', entry: 'agent', interpreter: null, command: (dir) => ['/usr/sbin/chroot', join(dir, '..'), '/contained/agent'],
-  make: async (dir) => {
-    if (!root || !await NATIVE.make(dir)) return false;
-    execFileSync('cc', ['-O2', '-static', '-o', join(dir, 'agent'), join(import.meta.dirname, '../../attack/agents/native/agent.c')]);
-    return true;
-  },
-};
+const PAYMENTS = 20;
 
 describe.each([NATIVE, NODE, VENV, JVM, SHELL, CONTAINED])('a clean $name agent', (kind) => {
   let dir: string;
@@ -135,5 +103,4 @@ describe.each([NATIVE, NODE, VENV, JVM, SHELL, CONTAINED])('a clean $name agent'
     expect(found).toEqual([]);
   }, 30_000 + 50 * PAYMENTS);
 });
-
 
