@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IMA_START, LOG_BYTES, readImaPiece, readKernelLogs } from '../../../daemon/tpm/kernellogs.js';
 import { sha256, toB64u } from '../../../src/base/bytes.js';
 import { extensionOf, parseIma } from '../../../attest/ima/index.js';
+import { IMA_LIST_BYTES } from '../../../src/objects/evidence.js';
 import { PCRS } from '../../support/device.js';
 import { VERIFIER } from '../../support/examples.js';
 import { agileLog, binaryList } from '../../attest/support/logs.js';
@@ -44,6 +45,31 @@ describe('the kernel’s logs', () => {
     await write(Buffer.alloc(LOG_BYTES), Buffer.alloc(LOG_BYTES + 1));
     const { boot, ima, unsent } = await readKernelLogs(dir, IMA_START);
     expect([boot?.data.length, ima, unsent.map(({ why }) => why)]).toEqual([LOG_BYTES * 4 / 3, null, [`more than ${LOG_BYTES} bytes`]]);
+  });
+
+  it('the IMA list is read from the byte that the verifier named, and no further back', async () => {
+    await write(BOOT, LIST);
+    const bytes = binaryList([{ path: 'boot_aggregate' }]).length;
+    expect((await readKernelLogs(dir, { entries: 1, bytes })).ima).toEqual({ format: 'ima-binary', from: 1, data: toB64u(LIST.subarray(bytes)) });
+    expect((await readKernelLogs(dir, { entries: 2, bytes: LIST.length })).ima).toEqual({ format: 'ima-binary', from: 2, data: '' });
+  });
+
+  it('an IMA list of which more is left than evidence can carry is read in pieces, until the rest fits', async () => {
+    const list = Buffer.concat([LIST, Buffer.alloc(2 * LOG_BYTES, 7)]);
+    await write(BOOT, list);
+    expect(await readImaPiece(dir, IMA_START)).toEqual({ from: 0, data: toB64u(list.subarray(0, LOG_BYTES)) });
+    expect(await readImaPiece(dir, { entries: 2, bytes: LIST.length })).toEqual({ from: 2, data: toB64u(list.subarray(LIST.length, LIST.length + LOG_BYTES)) });
+    expect(await readImaPiece(dir, { entries: 9, bytes: list.length - LOG_BYTES })).toBeNull();
+    expect((await readKernelLogs(dir, { entries: 9, bytes: list.length - LOG_BYTES })).ima!.from).toBe(9);
+  });
+
+  it('an IMA list longer than anyone is shown is not sent, in pieces neither: the tier is T2', async () => {
+    await write(BOOT, Buffer.alloc(IMA_LIST_BYTES + 1));
+    expect(await readImaPiece(dir, IMA_START)).toBeNull();
+    expect((await readKernelLogs(dir, { entries: 9, bytes: IMA_LIST_BYTES - 5 })).unsent).toMatchObject([{ why: 'more than 5 bytes' }]);
+    await write(BOOT, Buffer.alloc(IMA_LIST_BYTES));
+    expect(await readImaPiece(dir, IMA_START)).not.toBeNull();
+    expect((await readKernelLogs(dir, { entries: 9, bytes: IMA_LIST_BYTES - 5 })).ima).toMatchObject({ from: 9 });
   });
 
   it('the IMA list is not sent when PCR 10 is not quoted', async () => {
