@@ -196,6 +196,7 @@ export const CODES = {
   'confirm.not_awaited': row('fault', 409, 'user', 'the payment does not wait for a confirmation (it is {state})', 'ask for the state of the payment'),
   'token.expired': row('fault', 403, 'peer', 'the execution token is expired', 'ask for a new payment'),
   'token.used': row('fault', 409, 'peer', 'the execution token was redeemed with another request', 'redeem a token once'),
+  'token.holder': row('fault', 403, 'peer', 'the token is not presented with the closed mandate that it is bound to: {what}', 'present the mandate and the closed mandate that came with the token'),
   'token.amount': row('fault', 403, 'payee', '{asked} is not the amount of the token, {amount}', 'redeem exactly what was permitted'),
   'token.audience': row('fault', 403, 'peer', 'the token is for another audience', 'redeem the token at its audience'),
   'token.signature': row('fault', 403, 'peer', 'the token {typ} is not signed by a known key of its role', 'use the keys of the issuer'),

@@ -6,11 +6,12 @@ import { sha256 } from '../src/base/bytes.js';
 import { asFault, fault } from '../src/base/fault.js';
 import { EXECUTION_TOKEN, type ExecutionToken, heldForPayee, RECEIPT } from '../src/objects/settlement.js';
 import { open, seal, tokenHash, type Verified } from '../src/objects/signed.js';
-import { executionBody } from './answer.js';
+import { executionBody, openBody } from './answer.js';
 import type { Verifier } from './context.js';
 import { resultEvent } from './events.js';
 import type { Deposited } from './log.js';
 import { depositPermit, type Permitted, permittedOf, release } from './permitted.js';
+import { assertPresented, type Presentation } from './presented.js';
 import type { Rail, RailAnswer, RailOrder } from './rail.js';
 import { type Ended, receiptOf, resultLeaf } from './receipts.js';
 import type { FinishInput, PaymentRow, Redeem } from './store/verbs.js';
@@ -38,12 +39,14 @@ export class Settlement {
   }
 
   /**
-   * The payee's capture with the execution token: once, of the exact amount or, for `max`, of any amount up to it.
-   * @throws Fault token.malformed, token.signature, token.amount, token.expired, token.used, settle.outcome_unknown
+   * The payee's capture with the execution token and the closed mandate it is bound to: once, of the exact amount or, for `max`, of any amount up to it.
+   * @throws Fault token.malformed, token.signature, token.holder, token.amount, token.expired, token.used, settle.outcome_unknown
    */
-  async capture(token: string, amount: bigint): Promise<Settled & { paymentId: string }> {
+  async capture(token: string, amount: bigint, presentation: Presentation): Promise<Settled & { paymentId: string }> {
     const v = this.v();
-    const { paymentId, amount: max, bound } = open(EXECUTION_TOKEN, token, v.trust.keys).value;
+    const { value } = open(EXECUTION_TOKEN, token, v.trust.keys);
+    const { paymentId, amount: max, bound } = value;
+    assertPresented(value, presentation);
     const fits = bound === 'exact' ? amount === max.amount : amount > 0n && amount <= max.amount;
     if (!fits) throw fault('token.amount', { asked: amount, amount: max.amount });
     await this.atWork.get(paymentId)?.catch(() => undefined);
@@ -57,7 +60,7 @@ export class Settlement {
   /** Ends what a crash, a log or a rail left open, and tells the devices. One payment that still cannot end does not keep back the others. */
   async resume(): Promise<void> {
     const v = this.v();
-    await v.store.expireReservations(v.now());
+    for (const { paymentId, deviceId } of await v.store.expireReservations(v.now())) await v.outbox.tell(deviceId, 'execution', await openBody(v, paymentId));
     for (const payment of await v.store.unfinished()) {
       const { paymentId, deviceId } = payment;
       try {

@@ -33,7 +33,7 @@ function seeing(group: Command): void {
     .option('--json', 'print one JSON object')
     .action(async (options: AsEither & { state?: string }) => {
       const query = new URLSearchParams({ ...(options.user === undefined ? {} : { user_id: options.user }), ...(options.state === undefined ? {} : { state: options.state }) });
-      const view = await apiFor(options).get(`/v1/payment/payments?${query}`) as { payments: Row[] };
+      const view = await apiFor(options).get(`/v1/payment/payments?${query.toString()}`) as { payments: Row[] };
       show(view as unknown as Json, options, () => table(view.payments.map((row) => [word(row['payment_id']), `${stateOf(row)}  ${format(intentIn(row).amount)} to ${intentIn(row).payee.id}`])) || 'none');
     });
   calling(group.command('show <PAYMENT>'), 'either')

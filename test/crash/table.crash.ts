@@ -171,8 +171,9 @@ describe('the payee captures later, and', () => {
     const asked = await bed.insist(one, ['confirm_required']);
     await bed.confirm(String(asked.body['payment_id']));
     const waiting = await bed.insist(one, ['released']);
+    const { mandate, closed_mandate: closed } = JSON.parse(waiting.bundle ?? '{}') as { mandate: string; closed_mandate: string };
     await bed.psp.next('kill_caller', String(bed.process('verifier').pid));
-    await bed.stage.api.post('/v1/payment/redemptions', { token: String(waiting.body['execution']), amount: 60 }).catch(() => undefined);
+    await bed.stage.api.post('/v1/payment/redemptions', { token: String(waiting.body['execution']), amount: 60, mandate, closed_mandate: closed }).catch(() => undefined);
     await bed.revive('verifier');
     await bed.ready();
     await end('13 capture of a part', 'verifier', one);

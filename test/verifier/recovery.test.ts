@@ -31,6 +31,8 @@ async function audit(paymentId: string, spentBefore: bigint): Promise<void> {
   const kinds = leaves.filter((leaf) => leaf.payment === payment.paymentSha256).map(({ kind }) => kind);
   expect([payment.state, kinds]).toEqual(['settled', ['permitted', 'settled']]);
 }
+/** How this payment ended; also of others a device is told, for instance that their time was over. */
+const executed = (id: string) => payer.link.next('execution', ({ paymentId }) => paymentId === id);
 /** Waits until the killed process has stopped moving. */
 const until = async (done: () => boolean): Promise<void> => {
   for (let i = 0; i < 500 && !done(); i++) await new Promise((next) => setTimeout(next, 10));
@@ -59,7 +61,7 @@ describe('a verifier that is killed', () => {
     await payer.reconnect();
     const answer = await payer.link.ask('settle_query', { paymentId: message.paymentId });
     expect(answer.type === 'decision' && answer.body.state).toBe('settled');
-    expect((await payer.link.next('execution')).state).toBe('settled');
+    expect((await executed(message.paymentId)).state).toBe('settled');
     await audit(message.paymentId, spent);
   });
 
@@ -76,7 +78,7 @@ describe('a verifier that is killed', () => {
     await payer.reconnect();
     expect(await payer.link.answerTo('settle_query', { paymentId: message.paymentId })).toBe('intake.not_found');
     expect((await payer.decision(await payer.attempt(message.intent, { paymentId: message.paymentId }))).state).toBe('permitted');
-    expect((await payer.link.next('execution')).state).toBe('settled');
+    expect((await executed(message.paymentId)).state).toBe('settled');
     await audit(message.paymentId, spent);
   });
 
@@ -112,7 +114,7 @@ describe('a log that cannot be written', () => {
     expect([await store.executionToken(message.paymentId), await store.receipt(message.paymentId), (await balance()).spent]).toEqual([null, null, spent]);
     broken = false;
     expect((await payer.decision(message)).state).toBe('permitted');
-    expect((await payer.link.next('execution')).state).toBe('settled');
+    expect((await executed(message.paymentId)).state).toBe('settled');
     await audit(message.paymentId, spent);
   });
 });
@@ -130,7 +132,7 @@ describe('a rail', () => {
     const { spent } = await balance();
     const message = await payer.attempt(payer.intent());
     await payer.decision(message);
-    return { message, spent, told: await payer.link.next('execution') };
+    return { message, spent, told: await executed(message.paymentId) };
   };
 
   it('that gives no answer leaves the outcome unknown: it is asked for, and never paid again', async () => {
@@ -139,7 +141,7 @@ describe('a rail', () => {
     const { message, spent, told } = await run(rail);
     expect([told.state, told.receipt]).toEqual(['outcome_unknown', null]);
     await payer.decision(message);
-    expect((await payer.link.next('execution')).state).toBe('outcome_unknown');
+    expect((await executed(message.paymentId)).state).toBe('outcome_unknown');
     answer = { outcome: 'settled', reference: 'psp-7' };
     await payer.service.restart({ rail });
     await audit(message.paymentId, spent);
@@ -166,7 +168,7 @@ describe('a rail', () => {
     const message = await payer.attempt(payer.intent());
     for (let i = 0; i < 4; i++) payer.link.send('payment', message);
     const receipts = [];
-    for (let i = 0; i < 4; i++) receipts.push((await payer.link.next('execution')).receipt);
+    for (let i = 0; i < 4; i++) receipts.push((await executed(message.paymentId)).receipt);
     expect([new Set(receipts).size, calls.pay]).toEqual([1, 1]);
   });
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { verifyBundle } from '../../attest/bundle.js';
 import { readLeaf, verifyChain } from '../../src/deposit/chain.js';
@@ -14,9 +15,12 @@ import { loadKeys } from '../../verifier/keys.js';
 import { loadConfig } from '../../verifier/config.js';
 import type { Store } from '../../verifier/store/verbs.js';
 import { Psp } from '../support/psp/process.js';
+import { startVerifier } from '../../verifier/main.js';
+import { closeMandate } from '../../src/sdjwt/index.js';
+import { closedFor } from '../support/examples.js';
 import { bundleText } from './support/bundle.js';
 import { TestPayer } from './support/payer.js';
-import { freshId } from './support/service.js';
+import { freshId, ISSUER, withKid } from './support/service.js';
 
 /** Payments through a provider that is a process of its own, over the real link and API. */
 let dir: string;
@@ -51,7 +55,8 @@ const cny = (amount: bigint) => ({ amount, currency: 'CNY' });
 const inDays = (days: number): number => Math.floor((Date.now() + clockMs) / 1000) + days * 86_400;
 const balance = async () => (await store.carrier(payer.carrierId))!;
 const moved = (id: string) => psp.book().filter((entry) => entry.id === id && entry.outcome === 'settled').map(({ amount }) => amount);
-const redeem = (token: string, amount: number) => payer.service.call('POST', '/v1/payment/redemptions', { body: { token, amount }, admin: false });
+/** The payee presents the token with what it was shown: the mandate and the closed mandate. */
+const redeem = (token: string, amount: number, { mandate, closedMandate }: LinkBody<'payment'>) => payer.service.call('POST', '/v1/payment/redemptions', { body: { token, amount, mandate, closed_mandate: closedMandate }, admin: false });
 const refund = (paymentId: string, amount: number, refundId = freshId('evt')) => payer.service.call('POST', `/v1/payment/payments/${paymentId}/refunds`, { body: { refund_id: refundId, amount } });
 const kinds = async (paymentId: string) => (await store.leavesOfPayment((await store.payment(paymentId))!.paymentSha256)).map(({ leaf }) => readLeaf(leaf).kind);
 
@@ -82,11 +87,11 @@ describe('a payment that is paid at once', () => {
   });
 
   it('cannot be captured by its payee a second time: the same request is answered with the receipt, another is refused', async () => {
-    const { paymentId } = await permitted();
+    const { paymentId, message } = await permitted();
     const { execution, receipt } = await executed(paymentId);
     const { spent } = await balance();
-    expect((await redeem(execution!, 9900)).body).toMatchObject({ payment_id: paymentId, state: 'settled', receipt });
-    expect((await redeem(execution!, 9899)).body.code).toBe('token.amount');
+    expect((await redeem(execution!, 9900, message)).body).toMatchObject({ payment_id: paymentId, state: 'settled', receipt });
+    expect((await redeem(execution!, 9899, message)).body.code).toBe('token.amount');
     expect((await balance()).spent).toBe(spent);
   });
 
@@ -117,35 +122,48 @@ describe('a payment up to an amount', () => {
     const { paymentId, message, told } = await permitted({ bound: 'max' });
     const waiting = await executed(paymentId);
     expect([waiting.state, waiting.receipt, (await balance()).reserved]).toEqual(['released', null, 9900n]);
-    expect((await redeem(waiting.execution!, 9901)).body.code).toBe('token.amount');
-    expect((await redeem(waiting.execution!, 0)).body.code).toBe('token.amount');
-    expect((await redeem(waiting.execution!, 6000)).body).toMatchObject({ state: 'settled' });
+    expect((await redeem(waiting.execution!, 9901, message)).body.code).toBe('token.amount');
+    expect((await redeem(waiting.execution!, 0, message)).body.code).toBe('token.amount');
+    expect((await redeem(waiting.execution!, 6000, message)).body).toMatchObject({ state: 'settled' });
     const result = await executed(paymentId);
     expect(open(RECEIPT, result.receipt!, trust.keys).value.amount).toEqual(cny(6000n));
     const after = await balance();
     expect([before.available - after.available, after.spent - before.spent, after.reserved]).toEqual([6000n, 6000n, 0n]);
-    expect((await redeem(waiting.execution!, 3000)).body.code).toBe('token.used');
+    expect((await redeem(waiting.execution!, 3000, message)).body.code).toBe('token.used');
     expect((await offline(message, told, result)).firstBroken).toBeNull();
   });
 
   it('is not captured after the token\'s life, and its money is free again after the reservation\'s', async () => {
-    const { paymentId } = await permitted({ bound: 'max' });
+    const { paymentId, message } = await permitted({ bound: 'max' });
     const { execution } = await executed(paymentId);
     const { reserved } = await balance();
     clockMs += 130_000;
-    expect((await redeem(execution!, 100)).body.code).toBe('token.expired');
+    expect((await redeem(execution!, 100, message)).body.code).toBe('token.expired');
     await store.expireReservations(Date.now() + 700_000);
     expect([(await store.payment(paymentId))!.state, reserved - (await balance()).reserved]).toEqual(['expired', 9900n]);
     clockMs -= 130_000;
   });
 
+  it('is not captured by who has only the token: the closed mandate that it is bound to must come with it', async () => {
+    const other = await permitted({ bound: 'max' });
+    await executed(other.paymentId);
+    const { paymentId, message } = await permitted({ bound: 'max' });
+    const token = (await executed(paymentId)).execution!;
+    const bearing = async (changes: Partial<LinkBody<'payment'>>) => (await redeem(token, 100, { ...message, ...changes })).body.code as string;
+    const { intent, evidence, mandate } = message;
+    const forged = closeMandate({ mandateToken: mandate!, closed: { ...closedFor(intent), iat: inDays(0), exp: inDays(1) }, aud: ISSUER, nonce: evidence.binding.nonce, iat: inDays(0) }, withKid('user', 'a thief'), Buffer.alloc(16, 1));
+    expect([await bearing({ closedMandate: other.message.closedMandate }), await bearing({ closedMandate: forged }), await bearing({ mandate: other.message.mandate })]).toEqual(['token.holder', 'token.holder', 'token.holder']);
+    expect((await payer.service.call('POST', '/v1/payment/redemptions', { body: { token, amount: 100 }, admin: false })).body.code).toBe('intake.malformed');
+    expect((await redeem(token, 100, message)).body.state).toBe('settled');
+  });
+
   it('takes no token that this verifier did not issue, or that was changed', async () => {
-    const { paymentId } = await permitted({ bound: 'max' });
+    const { paymentId, message } = await permitted({ bound: 'max' });
     const token = (await executed(paymentId)).execution!;
     const [head = '', body = '', signature = ''] = token.split('.');
     const dearer = Buffer.from(Buffer.from(body, 'base64url').toString().replace('9900', '9999')).toString('base64url');
-    expect((await redeem(`${head}.${dearer}.${signature}`, 9999)).body.code).toBe('token.signature');
-    expect((await redeem(token, 1)).body.state).toBe('settled');
+    expect((await redeem(`${head}.${dearer}.${signature}`, 9999, message)).body.code).toBe('token.signature');
+    expect((await redeem(token, 1, message)).body.state).toBe('settled');
   });
 });
 
@@ -156,20 +174,31 @@ describe('a payment that is captured later', () => {
     clockMs += 30_000_000;
     await store.expireReservations(Date.now() + clockMs);
     expect((await balance()).reserved).toBeGreaterThanOrEqual(9900n);
-    expect((await redeem(execution!, 9900)).body).toMatchObject({ state: 'settled' });
+    expect((await redeem(execution!, 9900, message)).body).toMatchObject({ state: 'settled' });
     clockMs -= 30_000_000;
     const result = await executed(paymentId);
     expect((await offline(message, told, result)).firstBroken).toBeNull();
   });
 
   it('is not captured after that time: the money is back', async () => {
-    const { paymentId } = await permitted({ captureUntil: inDays(0) + 1000 });
+    const { paymentId, message } = await permitted({ captureUntil: inDays(0) + 1000 });
     const { execution } = await executed(paymentId);
     clockMs += 1_001_000;
-    expect((await redeem(execution!, 9900)).body.code).toBe('token.expired');
+    expect((await redeem(execution!, 9900, message)).body.code).toBe('token.expired');
     await store.expireReservations(Date.now() + clockMs);
-    expect((await redeem(execution!, 9900)).body.code).toBe('token.expired');
+    expect((await redeem(execution!, 9900, message)).body.code).toBe('token.expired');
     expect((await store.payment(paymentId))!.state).toBe('expired');
+    clockMs -= 1_001_000;
+  });
+
+  it('is over for its device too, as soon as its time is over: it is told, and does not find out by connecting anew', async () => {
+    const { paymentId } = await permitted({ captureUntil: inDays(0) + 1000 });
+    expect((await executed(paymentId)).state).toBe('released');
+    clockMs += 1_001_000;
+    const { deposit } = payer.service.config;
+    const other = await startVerifier({ ...payer.service.config, deposit: { ...deposit, dir: join(dir, 'log') } }, { logger: pino({ level: 'silent' }), now: () => Date.now() + clockMs });
+    expect(await executed(paymentId)).toMatchObject({ state: 'expired', receipt: null });
+    await other.close();
     clockMs -= 1_001_000;
   });
 
@@ -179,9 +208,9 @@ describe('a payment that is captured later', () => {
   });
 
   it('is captured once by two who try at the same moment, one amount each', async () => {
-    const { paymentId } = await permitted({ bound: 'max', captureUntil: inDays(0) + 1000 });
+    const { paymentId, message } = await permitted({ bound: 'max', captureUntil: inDays(0) + 1000 });
     const { execution } = await executed(paymentId);
-    const answers = await Promise.all([redeem(execution!, 4000), redeem(execution!, 5000)]);
+    const answers = await Promise.all([redeem(execution!, 4000, message), redeem(execution!, 5000, message)]);
     expect(answers.map(({ body }) => body.state ?? body.code).sort()).toEqual(['settled', 'token.used']);
     expect(moved((await store.executionToken(paymentId))!.jti)).toHaveLength(1);
   });

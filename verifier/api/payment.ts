@@ -63,10 +63,10 @@ export const PAYMENT: readonly Route[] = [
     handle: async (v, { params: { paymentId = '' }, body }) => ({ confirmationId: await submitAssertion(v, paymentId, body.terms, body.assertion) }),
   }),
   route({
-    method: 'POST', path: '/v1/payment/redemptions', authority: 'signed', summary: 'Captures a payment with its execution token: the exact amount, or for bound max any amount up to it; once.',
-    body: record({ token: token(), amount: minor }), answer: record({ paymentId: id('pay'), state: z.enum(PAYMENT_STATES), receipt: token().nullable() }),
+    method: 'POST', path: '/v1/payment/redemptions', authority: 'signed', summary: 'Captures a payment with its execution token and the closed mandate that the token is bound to: the exact amount, or for bound max any amount up to it; once.',
+    body: record({ token: token(), amount: minor, mandate: token(), closedMandate: token() }), answer: record({ paymentId: id('pay'), state: z.enum(PAYMENT_STATES), receipt: token().nullable() }),
     async handle(v, { body }) {
-      const { paymentId, receipt } = await v.settlement.capture(body.token, body.amount);
+      const { paymentId, receipt } = await v.settlement.capture(body.token, body.amount, body);
       return { paymentId, receipt, state: (await v.store.payment(paymentId))?.state ?? 'outcome_unknown' };
     },
   }),

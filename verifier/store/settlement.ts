@@ -90,21 +90,23 @@ const overdue = (tx: Tx, nowMs: number) => tx.selectFrom('reservations').leftJoi
     eb.and([eb('redemptions.jti', 'is', null), eb.or([eb('execution_tokens.jti', 'is', null), eb('execution_tokens.expires_ms', '<=', BigInt(nowMs))])]),
   ]));
 
-async function expire(tx: Tx, paymentId: string, nowMs: number): Promise<boolean> {
+type Expired = Awaited<ReturnType<Store['expireReservations']>>[number];
+
+async function expire(tx: Tx, paymentId: string, nowMs: number): Promise<Expired | null> {
   const payment = await findPayment(tx, paymentId);
-  if (!(await overdue(tx, nowMs).where('reservations.payment_id', '=', paymentId).executeTakeFirst())) return false;
+  if (!(await overdue(tx, nowMs).where('reservations.payment_id', '=', paymentId).executeTakeFirst())) return null;
   const reservation = await findReservation(tx, paymentId);
   await movePayment(tx, payment, 'expired');
   await endReservation(tx, reservation, { eventId: `expire:${reservation.reservation_id}`, captured: 0n, payeeAccount: '', slot: 'freed' }, nowMs);
-  return true;
+  return { paymentId, deviceId: payment.device_id };
 }
 
 /** One transaction for each, so that a long list holds nobody up. */
-async function expireAll(db: Database, nowMs: number): Promise<number> {
+async function expireAll(db: Database, nowMs: number): Promise<Expired[]> {
   const due = await db.read((tx) => overdue(tx, nowMs).execute());
-  let expired = 0;
-  for (const { payment_id } of due) if (await insist(db, (tx) => expire(tx, payment_id, nowMs))) expired++;
-  return expired;
+  const expired: (Expired | null)[] = [];
+  for (const { payment_id } of due) expired.push(await insist(db, (tx) => expire(tx, payment_id, nowMs)));
+  return expired.filter((one) => one !== null);
 }
 
 async function readRedemption(tx: Tx, paymentId: string): Promise<RedemptionRow | null> {

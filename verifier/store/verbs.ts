@@ -232,8 +232,8 @@ export interface Store {
   finishRefund(input: { refundId: string; outcome: 'settled' | 'failed'; receipt: string | null; leaf: { eventId: string; draft: LeafDraft } | null; nowMs: number }): Promise<void>;
   refunds(paymentId: string): Promise<RefundRow[]>;
   unfinishedRefunds(): Promise<RefundRow[]>;
-  /** Reservations of payments that were permitted and never settled, past their life: released, slot freed. */
-  expireReservations(nowMs: number): Promise<number>;
+  /** Reservations of payments that were permitted and never settled, past their life: released, slot freed. @returns what expired now */
+  expireReservations(nowMs: number): Promise<{ paymentId: string; deviceId: string }[]>;
   /** Payments that were permitted and have not ended (leaf still queued, no token yet, no receipt yet): what a crash left. Oldest first. */
   unfinished(): Promise<PaymentRow[]>;
 
