@@ -16,11 +16,14 @@ import type { AllowanceRow, Store } from './verbs.js';
 type Input<V extends keyof Store> = Store[V] extends (input: infer I) => unknown ? I : never;
 type Row = Selectable<Tables['allowances']>;
 
+/** Above every counter: of a key that was replaced nothing more is known. */
+const NO_END = 9_223_372_036_854_775_807n;
+
 const clockOf = (row: Row): DeviceClock => ({ resetCount: Number(row.reset_count), restartCount: Number(row.restart_count), clock: row.clock, seq: Number(row.seq), ctr: row.ctr_last, attestSha256: row.attest_sha256 });
 
-/** `counted`: values of the counter that belong to payments which were brought. */
 async function allowanceRow(tx: Tx, row: Row): Promise<AllowanceRow> {
-  const { counted } = await tx.selectFrom('offline_counts').select((eb) => eb.fn.countAll<bigint>().as('counted')).where('allowance_id', '=', row.allowance_id).executeTakeFirstOrThrow();
+  const { counted } = await tx.selectFrom('offline_counts').select((eb) => eb.fn.countAll<bigint>().as('counted'))
+    .where('allowance_id', '=', row.allowance_id).where('ctr', '<', row.ctr_end ?? NO_END).executeTakeFirstOrThrow();
   return {
     allowanceId: row.allowance_id, carrierId: row.carrier_id, mandateId: row.mandate_id, deviceId: row.device_id, token: row.token, state: row.state, maxCount: Number(row.max_count), maxTotal: row.max_total,
     count: Number(row.uses), spent: row.spent, ctrBase: row.ctr_base, ctrEnd: row.ctr_end, clock: clockOf(row), uploadUntilMs: Number(row.upload_until_ms), counted: Number(counted),
@@ -58,22 +61,28 @@ async function issue(tx: Tx, input: Input<'issueAllowance'>): Promise<void> {
   await enqueue(tx, input.leaf, nowMs);
 }
 
-/** What of a hold no payment has taken goes back, with the uses of the mandate. */
-async function release(tx: Tx, row: Row, nowMs: number): Promise<void> {
-  const amount = row.max_total - row.spent;
+/** A part of a hold goes back to the carrier, with the uses of the mandate but so many. */
+async function release(tx: Tx, row: Row, { amount, usesLeft }: { amount: bigint; usesLeft: number }, nowMs: number): Promise<void> {
   const { currency } = await tx.updateTable('carriers').set((eb) => ({ reserved: eb('reserved', '-', amount), state_seq: eb('state_seq', '+', 1n) }))
     .where('carrier_id', '=', row.carrier_id).returning('currency').executeTakeFirstOrThrow();
-  await tx.updateTable('mandate_uses').set({ state: 'freed' }).where('mandate_id', '=', row.mandate_id).where('payment_id', 'like', `${row.allowance_id}:%`).execute();
-  if (amount > 0n) await transfer(tx, `unhold:${row.allowance_id}`, [{ from: reservedOf(row.carrier_id, currency), to: availableOf(row.carrier_id, currency), amount }], nowMs);
+  const uses = await tx.selectFrom('mandate_uses').select('payment_id').where('mandate_id', '=', row.mandate_id).where('state', '=', 'held').where('payment_id', 'like', `${row.allowance_id}:%`).orderBy('payment_id').execute();
+  for (const { payment_id } of uses.slice(usesLeft)) await tx.updateTable('mandate_uses').set({ state: 'freed' }).where('payment_id', '=', payment_id).execute();
+  if (amount > 0n) await transfer(tx, `unhold:${row.allowance_id}:${row.max_total}`, [{ from: reservedOf(row.carrier_id, currency), to: availableOf(row.carrier_id, currency), amount }], nowMs);
 }
 
-async function close(tx: Tx, { allowanceId, end, leaf, nowMs }: Input<'closeAllowance'>): Promise<void> {
+const lesser = <T extends bigint | number>(a: T, b: T): T => (a < b ? a : b);
+
+/** What stays held is what the allowance is for from now on; an allowance of nothing has ended. */
+async function close(tx: Tx, { allowanceId, keep, leaf, nowMs }: Input<'closeAllowance'>): Promise<void> {
   const row = await tx.selectFrom('allowances').selectAll().where('allowance_id', '=', allowanceId).executeTakeFirst();
-  if (!row || row.state === 'ended' || (row.state === 'closed' && !end)) return;
-  const written = await tx.updateTable('allowances').set({ state: end ? 'ended' : 'closed' })
-    .where('allowance_id', '=', allowanceId).where('state', '=', row.state).where('spent', '=', row.spent).where('ctr_last', '=', row.ctr_last).executeTakeFirst();
+  if (!row || row.state === 'ended') return;
+  const [uses, total] = [lesser(Number(row.max_count - row.uses), keep.count), lesser(row.max_total - row.spent, keep.total)];
+  const ends = uses === 0 || total === 0n;
+  const left = ends ? { state: 'ended' as const } : { state: 'closed' as const, max_count: row.uses + BigInt(uses), max_total: row.spent + total };
+  const written = await tx.updateTable('allowances').set(left)
+    .where('allowance_id', '=', allowanceId).where('state', '=', row.state).where('spent', '=', row.spent).where('ctr_last', '=', row.ctr_last).where('max_total', '=', row.max_total).executeTakeFirst();
   if (!hitOne(written)) throw moved();
-  if (end) await release(tx, row, nowMs);
+  await release(tx, row, ends ? { amount: row.max_total - row.spent, usesLeft: 0 } : { amount: row.max_total - row.spent - total, usesLeft: uses }, nowMs);
   if (row.state === 'live') await enqueue(tx, leaf, nowMs);
 }
 
@@ -104,9 +113,6 @@ async function takeFromHold(tx: Tx, { allowance: { allowanceId, mandateId, carri
   const expires = Math.max(uploadUntilMs, nowMs + 600_000);
   await tx.insertInto('reservations').values({ reservation_id: reservationId, payment_id: paymentId, carrier_id: carrierId, amount, expires_ms: expires, created_ms: nowMs }).execute();
 }
-
-/** Above every counter: of a key that was replaced nothing more is known. */
-const NO_END = 9_223_372_036_854_775_807n;
 
 async function stop(tx: Tx, deviceId: string): Promise<void> {
   const key = await tx.selectFrom('device_keys').leftJoin('device_clock', 'device_clock.ak_name', 'device_keys.ak_name').select(['device_keys.ak_name', 'ctr']).where('device_id', '=', deviceId).where('retired_ms', 'is', null).executeTakeFirst();

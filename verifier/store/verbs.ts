@@ -30,7 +30,7 @@ export interface RefundRow { refundId: string; paymentId: string; amount: bigint
 /** Where an IMA list stands, as its encoding says, and the boot that it was shown in. */
 export interface ImaListRow { resetCount: number; standing: string }
 
-/** `clock`: where the line of its payments stands, its counter the last one taken. `counted`: values of the counter that belong to payments which were brought. */
+/** `clock`: where the line of its payments stands, its counter the last one taken. `counted`: values of the counter below its end that belong to payments which were brought. */
 export interface AllowanceRow {
   allowanceId: string; carrierId: string; mandateId: string; deviceId: string; token: string; state: 'live' | 'closed' | 'ended'; maxCount: number; maxTotal: bigint;
   count: number; spent: bigint; ctrBase: bigint; ctrEnd: bigint | null; clock: DeviceClock; uploadUntilMs: number; counted: number;
@@ -204,8 +204,8 @@ export interface Store {
   stoppedAllowances(deviceId: string): Promise<AllowanceRow[]>;
   /** Allowances past the time until which payments are taken, that still hold something. */
   overdueAllowances(nowMs: number): Promise<AllowanceRow[]>;
-  /** Deposits the leaf at the first time; with `end`, what is left goes back to carrier and mandate. Idempotent. */
-  closeAllowance(input: { allowanceId: string; end: boolean; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  /** Keeps at most so much of the hold and gives the rest back to carrier and mandate; deposits the leaf at the first time. Idempotent. */
+  closeAllowance(input: { allowanceId: string; keep: { count: number; total: bigint }; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
   /** Takes one value of the counter and moves the line; for a permit, the money comes out of the hold. */
   spendOffline(input: OfflineSpend): Promise<DecideResult>;
 

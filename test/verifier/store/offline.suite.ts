@@ -31,7 +31,7 @@ export const offlineSuite = (make: MakeDatabase) => describe('offline allowances
     };
   }
   const spend = async (...args: Parameters<typeof spendInput>): Promise<DecideResult> => world.store.spendOffline(await spendInput(...args));
-  const closing = (id = 'one', end = true) => ({ allowanceId: `alw_${id}`, end, leaf: leaf(`evt_close_${id}`, 'allowance_closed'), nowMs: NOW });
+  const closing = (id = 'one', keep = { count: 0, total: 0n }) => ({ allowanceId: `alw_${id}`, keep, leaf: leaf(`evt_close_${id}`, 'allowance_closed'), nowMs: NOW });
   /** The device connects: its counter rises and is certified. */
   async function connect(): Promise<void> {
     const before = (await world.store.clock('ak_1'))!;
@@ -79,13 +79,23 @@ export const offlineSuite = (make: MakeDatabase) => describe('offline allowances
     expect(await spend('b', 4n, null), 'what is denied takes its value of the counter').toEqual({ ok: true });
     expect(await carrier()).toMatchObject({ available: 50n, reserved: 50n });
     expect(await world.store.allowance('alw_one')).toMatchObject({ count: 1, spent: 20n, counted: 2, clock: { ctr: 4n } });
-    await world.store.closeAllowance(closing('one', false));
-    expect(await carrier(), 'a value is missing: it is kept').toMatchObject({ reserved: 50n });
+    await world.store.closeAllowance(closing('one', { count: 1, total: 25n }));
+    await world.store.closeAllowance(closing('one', { count: 1, total: 25n }));
+    expect(await carrier(), 'a value is missing: what it may be worth is kept').toMatchObject({ available: 55n, reserved: 45n });
+    expect((await world.store.mandate('mnd_1'))?.uses).toBe(2);
+    expect(await spend('c', 5n, 26n), 'and no more').toEqual(RETRY);
     await world.store.closeAllowance(closing());
     await world.store.closeAllowance(closing());
     expect(await carrier()).toMatchObject({ available: 80n, reserved: 20n });
     expect((await world.store.mandate('mnd_1'))?.uses).toBe(1);
     expect(world.db.sql(`SELECT event_id FROM log_queue WHERE event_id = 'evt_close_one'`), 'one leaf').toHaveLength(1);
+  });
+
+  it('count no payment against their gap that was made after their end', async () => {
+    await issue();
+    await connect();
+    await spend('after', 12n, null);
+    expect(await world.store.allowance('alw_one')).toMatchObject({ ctrEnd: 11n, counted: 0 });
   });
 
   it.each<[string, () => Promise<unknown>, unknown]>([
@@ -141,7 +151,7 @@ export const offlineSuite = (make: MakeDatabase) => describe('offline allowances
     { weight: 2, arbitrary: fc.record({ what: fc.constant('issue' as const), total: fc.bigInt({ min: 1n, max: 60n }), count: fc.integer({ min: 1, max: 4 }) }) },
     { weight: 6, arbitrary: fc.record({ what: fc.constant('spend' as const), amount: fc.bigInt({ min: 1n, max: 40n }), skip: fc.bigInt({ min: -1n, max: 3n }), twice: fc.boolean() }) },
     { weight: 2, arbitrary: fc.record({ what: fc.constant('online' as const), amount: fc.bigInt({ min: 1n, max: 40n }) }) },
-    { weight: 1, arbitrary: fc.record({ what: fc.constant('close' as const), end: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ what: fc.constant('close' as const), keep: fc.record({ count: fc.integer({ min: 0, max: 2 }), total: fc.bigInt({ min: 0n, max: 30n }) }) }) },
   );
 
   it('never spend more than they hold, whatever is done in whatever order', async () => {
@@ -161,7 +171,7 @@ export const offlineSuite = (make: MakeDatabase) => describe('offline allowances
         } else if (one.what === 'online') {
           const input = await decisionOf(world.store, 'permit', { payment: name, amount: one.amount }).catch(() => null);
           if (input) await world.store.decide(input);
-        } else if (one.what === 'close' && id !== '') await world.store.closeAllowance(closing(id, one.end));
+        } else if (one.what === 'close' && id !== '') await world.store.closeAllowance(closing(id, one.keep));
         const { available, reserved, spent } = await carrier();
         expect(available >= 0n && available + reserved + spent === 100n).toBe(true);
       }
