@@ -36,6 +36,8 @@ import { loadTrust, readText } from './trust.js';
 const RENEW_MS = 600_000;
 /** A connected verifier that could not take what was paid offline is asked again after this. */
 const SETTLE_AGAIN_MS = 5_000;
+/** What happened to agents is shown to the verifier after this, together: unless a payment shows it first. */
+const SHOW_MS = 1_000;
 const RECOVER_MS = { first: 1_000, most: 60_000 };
 
 export interface Daemon { status(): StatusView; doctor(): Promise<Fact[]>; close(): Promise<void> }
@@ -46,7 +48,8 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const agents = loadAgents(config.agents.allow, trust.keys);
   const prover = await openProver({ ...config.tpm, stateDir: config.state.dir }, log);
   const launches = new Launches();
-  const lives = new Lives(prover, launches, log);
+  const show = soon(() => { session.showLog().catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); });
+  const lives = new Lives({ log: (from) => prover.log(from), append: (kind, data) => prover.append(kind, data).finally(show) }, launches, log);
   const book = await openBook(config.state.dir);
   const wallet = new Wallet(trust, log);
   const ca = config.verifier.caFile === undefined ? undefined : readText(config.verifier.caFile);
@@ -178,6 +181,17 @@ function statusOf({ config, prover, session, wallet, book, agents, offline }: St
     tpm: { channel: config.tpm.channel, state: prover.fault ?? 'ready' },
     agents: agents.flatMap(({ id, manifest }) => { const jwk = keys.get(id); return jwk ? [{ agentId: id, version: manifest.value.agent.version, manifestSha256: manifest.sha256, jwk, mandates: wallet.count(id), allowances: offline.leftOf(id) }] : []; }),
     payments,
+  };
+}
+
+/** Work that is wanted now and may be wanted often: done once, a moment later. */
+function soon(work: () => void): () => void {
+  let timer: NodeJS.Timeout | null = null;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      work();
+    }, SHOW_MS).unref();
   };
 }
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Json } from '../../src/base/json.js';
 import { bindUser, order } from '../actions.js';
 import { paint, show, table, word } from '../output.js';
+import { type DeviceRecord, inWords } from '../records.js';
 import { apiFor, type AsEither, type AsUser, calling, namedUser, userOf } from './options.js';
 
 type Row = Record<string, Json>;
@@ -28,6 +29,14 @@ export const device = (ari: Command): void => {
       const [api, id] = [apiFor(options), encodeURIComponent(deviceId)];
       const [view, { agents }] = await Promise.all([api.get(`/v1/trust/devices/${id}`), api.get(`/v1/delegation/devices/${id}/agents`)]) as [Row, { agents: Row[] }];
       show({ ...view, agents }, options, () => table([['device', `${deviceId}  ${stateOf(view)}  ${tpm(view)}`], ...agents.map((row): [string, string] => ['agent', `${word(row['agent_id'])} ${word(row['version'])}`])]));
+    });
+  calling(group.command('history <DEVICE>'), 'either')
+    .summary('what ran on a device, when, and what was not as published')
+    .description("Reads the device's measurement log of its present boot, as its TPM has certified it to the verifier: each agent's start and end by the\ndevice's clock, and what was changed in or injected into it. A device shows it whenever it connects or pays.")
+    .option('--json', 'print one JSON object')
+    .action(async (deviceId: string, options: AsEither) => {
+      const view = await apiFor(options).get(`/v1/trust/devices/${encodeURIComponent(deviceId)}/records`) as unknown as { records: DeviceRecord[] };
+      show(view as unknown as Json, options, () => inWords(view.records) || 'the device has proven no log yet');
     });
   calling(group.command('bind <DEVICE>'), 'user')
     .summary('let another user use a device of yours')

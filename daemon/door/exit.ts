@@ -19,7 +19,8 @@ function startedThen(pid: number, startTicks: string): boolean {
 export function awaitExit(pid: number, startTicks: string, ended: () => void): { close(): void } | null {
   const pidfd = native().openProcess(pid);
   if (pidfd === null) return null;
-  if (!startedThen(pid, startTicks)) {
+  // One that ended and that nobody waited for keeps its pid.
+  if (native().exited(pidfd) || !startedThen(pid, startTicks)) {
     closeSync(pidfd);
     return null;
   }

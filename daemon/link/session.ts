@@ -122,8 +122,12 @@ export class Session {
     const { policy, logFrom } = this.standing();
     const young = this.platform !== null && this.ports.prover.log(logFrom).entries.length <= LOG_PAGE && performance.now() - this.platform.atMs < policy.value.platformMaxAgeMs * FRESH;
     if (this.platform && young && !(await this.ports.prover.platformChanged())) return this.platform.sha256;
-    this.refreshing ??= this.refresh(this.socket!).finally(() => { this.refreshing = null; });
-    return this.refreshing;
+    return this.provePlatform();
+  }
+
+  /** Lets the verifier see what the log says since it last looked: an agent may come and go and never pay. Nothing when it has seen it, or is away. */
+  async showLog(): Promise<void> {
+    if (this.state === 'ready' && this.ports.prover.log(this.standing().logFrom).entries.length > 0) await this.provePlatform();
   }
 
   /** The platform part behind a hash, and the IMA list before the part that it shows: both go into the bundle. */
@@ -197,6 +201,11 @@ export class Session {
   /** The IMA list that the first part could not show is shown now: payments are judged with it. */
   private async showList(socket: LinkSocket): Promise<void> {
     if (this.quotesIma() && this.platform?.evidence.ima === null && (await this.list.isLeft())) await this.refresh(socket);
+  }
+
+  private provePlatform(): Promise<Sha256> {
+    this.refreshing ??= this.refresh(this.socket!).finally(() => { this.refreshing = null; });
+    return this.refreshing;
   }
 
   private async refresh(socket: LinkSocket): Promise<Sha256> {

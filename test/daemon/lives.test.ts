@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { compareWithManifest } from '../../attest/manifest.js';
 import { weighs } from '../../attest/verify/status.js';
+import { statField } from '../../daemon/door/peer.js';
 import { Launches } from '../../daemon/launch/launches.js';
 import { Lives } from '../../daemon/lives.js';
 import type { Agent, Peer } from '../../daemon/ports.js';
@@ -123,6 +124,16 @@ describe('a sidecar that is restarted', () => {
     await restarted.settle();
     expect(log.records.map(({ kind, data }) => [kind, data['process'], data['unseen']])).toEqual([['agent_start', idOf(peer), undefined], ['agent_exit', idOf(peer), true]]);
     restarted.close();
+  });
+
+  it('sees that a process has ended which nobody waited for', async () => {
+    const parent = new Program(PYTHON, ['-c', 'import os, sys, time\npid = os.fork()\nif pid == 0: os._exit(0)\ntime.sleep(0.2)\nprint(pid, flush=True)\nsys.stdin.read()']);
+    open.push(parent);
+    const pid = await parent.line();
+    const process = `${pid}.${statField(`/proc/${pid}`, 22)}`;
+    await log.append('agent_start', { agent_id: agent.id, process });
+    await lives.settle();
+    expect(log.records.at(-1)).toMatchObject({ kind: 'agent_exit', data: { process, unseen: true } });
   });
 
   it('takes no other process for the one that had its pid', async () => {

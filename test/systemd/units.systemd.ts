@@ -59,6 +59,7 @@ describe('under systemd', () => {
   const processOf = (unit: string): string => machine.must(`main=$(systemctl show -P MainPID ${unit}) && cat /proc/$main/task/$main/children`);
   const evidenceOf = (text: string) => {
     const { evidence, log } = parse(bundleShape, Buffer.from(text), 'bundle');
+    if (evidence === null) throw new Error('the payment was made without evidence');
     const entries = [...log, ...evidence.payment.log.entries];
     return { claims: evidence.payment.agent, log: entries.map((entry, n) => readEntry(entry, n)) };
   };

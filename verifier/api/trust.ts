@@ -2,14 +2,15 @@
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
 import { sha256, toB64u } from '../../src/base/bytes.js';
-import { hex, id, millis, record, sha256Text, text, token, url } from '../../src/base/shape.js';
-import { DEVICE_STATES } from '../../src/names.js';
+import { count, hex, id, millis, record, sha256Text, text, token, url } from '../../src/base/shape.js';
+import { DEVICE_STATES, LOG_KINDS } from '../../src/names.js';
 import { merchantEarOf } from '../merchant.js';
 import { bindUser } from '../binding.js';
 import type { Verifier } from '../context.js';
 import { ofDevice, userInBody, userInQuery } from './owners.js';
 import { userAssertion } from '../../src/objects/assertion.js';
 import { sessionTerms } from '../../src/objects/request.js';
+import { recordsOf } from '../records.js';
 import { openSession } from '../sessions.js';
 import { route, type Route } from './route.js';
 
@@ -39,6 +40,12 @@ export const TRUST: readonly Route[] = [
   route({
     method: 'GET', path: '/v1/trust/devices/:deviceId', authority: 'user', of: ofDevice, summary: 'A device and its record.',
     answer: deviceView, handle: (v, { params: { deviceId = '' }, user }) => deviceOf(v, deviceId, user),
+  }),
+  route({
+    method: 'GET', path: '/v1/trust/devices/:deviceId/records', authority: 'user', of: ofDevice,
+    summary: "The measurement log of a device's present boot as far as it has proven it: which agents ran on it, from when to when by its own clock, and what was not as published. At most the latest 1000 records.",
+    answer: record({ epoch: sha256Text.nullable(), records: z.array(record({ n: count, kind: z.enum(LOG_KINDS), data: z.record(z.string(), z.json()) })) }),
+    handle: (v, { params: { deviceId = '' } }) => recordsOf(v, deviceId),
   }),
   route({
     method: 'GET', path: '/v1/trust/devices', authority: 'user', of: userInQuery, summary: 'The devices that a user enrolled or was bound to.',
