@@ -75,6 +75,10 @@ describe("a cloud's attestation key", () => {
   it('marks the device as simulated where its root does', async () => {
     expect(enrol(await certified(), onlyRoots([pin(root, { uses: ['ak'], simulated: true })])).simulated).toBe(true);
     expect(enrol(await certified()).simulated).toBe(false);
+    const now = await Cloud.start();
+    const real = device.roots.map((each) => ({ ...each, simulated: false }));
+    const beside = async (simulated: boolean) => checkEnrolment({ ...device.begin, provider: await now.shown(providerArea) }, onlyRoots([{ ...now.pinned, simulated }, ...real]), certificateTime()).simulated;
+    expect([await beside(false), await beside(true)]).toEqual([false, true]);
   });
 });
 

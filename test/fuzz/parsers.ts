@@ -1,12 +1,14 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { Attest, CreationData, Public, Signature, WireError, decode, encode, templates } from '@ari-sidecar/tpm2';
 import { parseBootLog, readBoot, readPe, replay, ukiDifference } from '../../attest/boot/index.js';
+import { assertCertified } from '../../attest/enrol/index.js';
 import { formatOf, judgeIma, parseIma } from '../../attest/ima/index.js';
 import { inspectEvidence, inspectEventLog, inspectQuote, meantBytes, supposedState } from '../../attest/inspect/index.js';
 import { readCertificate, readCertificateFile, readCrls } from '../../attest/x509/index.js';
 import { builtinAuthorities } from '../../verifier/tpms.js';
 import { Fault } from '../../src/base/fault.js';
 import { parseJson } from '../../src/base/json.js';
+import type { Attestation } from '../../src/objects/evidence.js';
 import { PARTS, peImage, sectionsOf, ukiBoot } from '../attest/support/uki.js';
 import { GOOD_BOOT, SECURE_BOOT, agileLog, asciiList, binaryList, sha1Log, variable } from '../attest/support/logs.js';
 
@@ -37,6 +39,17 @@ const CERTIFICATES = builtinAuthorities().intermediates.slice(0, 3).map(({ der }
 
 const CC_LOG = agileLog(SECURE_BOOT.map((event) => ({ ...event, pcr: 1 })), ['sha384']);
 CC_LOG.writeUInt32LE(1, 0);
+const CLOUD_KEY = { key: publicKey, scheme: { sigAlg: 'ecdsa', hash: 'sha256' }, publicArea: decode(Public, AK), sha256: '', provenance: { root: builtinAuthorities().roots[0]!, model: null } } as const;
+const CERTIFIED = encode(Attest, {
+  magic: 0xff544347, type: 'certify', qualifiedSigner: Buffer.alloc(34), extraData: Buffer.alloc(32), clockInfo: { clock: 0n, resetCount: 0, restartCount: 0, safe: true }, firmwareVersion: 0n,
+  attested: { name: Buffer.alloc(34), qualifiedName: Buffer.alloc(34) },
+});
+/** Signed whatever it says, so that it is read. */
+function statementOf(attest: Buffer): Attestation {
+  const made = sign('sha256', attest, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+  const signature = encode(Signature, { sigAlg: 'ecdsa', hash: 'sha256', signatureR: made.subarray(0, 32), signatureS: made.subarray(32) });
+  return { attest: attest.toString('base64url'), signature: signature.toString('base64url') };
+}
 const UKI = { bank: 'sha256' as const, sidecar: 'root' as const, images: [{ started: ['00'.repeat(32)], sections: sectionsOf(PARTS), commandLine: PARTS['.cmdline']! }] };
 
 export const PARSERS: readonly Parser[] = [
@@ -69,6 +82,7 @@ export const PARSERS: readonly Parser[] = [
   { name: 'file of text', seeds: [Buffer.from(QUOTE.toString('hex')), Buffer.from(QUOTE.toString('base64'))], read: meantBytes },
   { name: 'evidence', seeds: [Buffer.from('{"binding":{"v":"ari-platform-1"},"quote":{},"register":null,"counter":null,"boot":null,"ima":null}'), Buffer.from('{"eat_profile":"x","v":"ari-bundle-1"}')], read: inspectEvidence },
   { name: 'strict JSON', seeds: [Buffer.from('{"a":[1,2,{"b":"\\u00e9\\n"}],"c":null,"d":true,"e":9007199254740991}')], read: parseJson },
+  { name: "a cloud key's statement", seeds: [CERTIFIED], read: (attest) => assertCertified(CLOUD_KEY, { akName: '00'.repeat(34), qualifiedSigner: '00'.repeat(34) }, Buffer.alloc(32), statementOf(attest)) },
   { name: 'certificate', seeds: CERTIFICATES, read: readCertificate },
   { name: 'file of certificates', seeds: CERTIFICATES, read: readCertificateFile },
   { name: 'revocation list', seeds: [], read: readCrls },
