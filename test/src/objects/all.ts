@@ -15,12 +15,17 @@ import { closedPayment, keyBinding, mandate, openPayment } from '../../../src/ob
 import { agentManifest } from '../../../src/objects/manifest.js';
 import { offlineAllowance, voucher } from '../../../src/objects/allowance.js';
 import { executionToken, receipt, refund } from '../../../src/objects/settlement.js';
+import { requestProof, session, sessionTerms } from '../../../src/objects/request.js';
+import { userKey } from '../../../src/objects/userkey.js';
 import { sha256 } from '../../../src/base/bytes.js';
+import { AGENT, SIGNERS } from '../../support/keys.js';
 import * as e from '../../support/examples.js';
 
 export interface Sample { name: string; shape: Shape<unknown>; value: unknown }
 const sample = <T>(name: string, shape: Shape<T>, value: T): Sample => ({ name, shape: shape as Shape<unknown>, value });
 const digest = sha256('example disclosure');
+
+const TERMS = { jti: 'session-1', sub: e.ids.user, iat: e.NOW, exp: e.NOW + 900, jwk: AGENT.jwk };
 
 export const SAMPLES: Sample[] = [
   sample('intent', intent, e.intent),
@@ -33,6 +38,10 @@ export const SAMPLES: Sample[] = [
   sample('carrier-rules', carrierRules, e.rules),
   sample('carrier-request', carrierRequest, e.carrierRequest),
   sample('user-order', userOrder, e.userOrder),
+  sample('user-key', userKey, { iss: e.VERIFIER, iat: e.NOW, sub: e.ids.user, kid: SIGNERS.user.kid, jwk: SIGNERS.user.jwk }),
+  sample('request-proof', requestProof, { sub: e.ids.user, jti: 'request-1', iat: e.NOW, exp: e.NOW + 60, htm: 'GET', htu: 'https://verifier.example/v1/payment/payments?state=confirm_required', bodySha256: null }),
+  sample('session-terms', sessionTerms, TERMS),
+  sample('session', session, { iss: e.VERIFIER, kid: SIGNERS.user.kid, terms: TERMS }),
   sample('authority-state', authorityState, e.state),
   sample('binding', binding, e.binding),
   sample('agent-claims', agentClaims, e.claims),
