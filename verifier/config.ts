@@ -7,6 +7,8 @@ import { configOf } from '../src/base/config.js';
 import { fault } from '../src/base/fault.js';
 import { record } from '../src/base/shape.js';
 import { parseWitness } from '../src/deposit/cosignature.js';
+import { SERVER_URL } from './store/postgres.js';
+import type { StorePlace } from './store/store.js';
 
 /** In place of a file's name: what is shipped with this release. */
 export const BUILTIN = 'builtin';
@@ -23,6 +25,9 @@ const vkeyOfWitness = z.string().max(512).refine((vkey) => {
 const LISTEN = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})$/;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
+const serverUrl = z.string().max(2048).regex(SERVER_URL, 'must be postgres://USER@HOST/DATABASE')
+  .refine((url) => !URL.canParse(url) || new URL(url).password === '', 'must hold no password: it is read from ~/.pgpass or PGPASSFILE, or comes with DATABASE_URL');
+
 const listen = z.string().regex(LISTEN, 'must be HOST:PORT').transform((text) => {
   const [, v6, host, port] = LISTEN.exec(text) ?? [];
   return { host: v6 ?? host ?? '', port: Number(port) };
@@ -37,8 +42,8 @@ const fields = record({
   issuer,
   listen,
   tls: record({ certFile: path, keyFile: path }).optional(),
-  /** `path`: a file of this machine. `url`: a database server. */
-  store: record({ path: path.optional(), url: z.string().min(1).max(2048).optional() }).refine((store: { path?: string | undefined; url?: string | undefined }) => (store.path === undefined) !== (store.url === undefined), 'must have path or url'),
+  /** `path`: a file of this machine. `url`: a PostgreSQL server; its password stands elsewhere. */
+  store: record({ path: path.optional(), url: serverUrl.optional() }).refine((store: { path?: string | undefined; url?: string | undefined }) => (store.path === undefined) !== (store.url === undefined), 'must have path or url'),
   keys: record({ dir: path }),
   roles: record({
     carrier: record({ issuer }).optional(),
@@ -94,8 +99,15 @@ export function readText(file: string): string {
   }
 }
 
-/** Reads the file; relative paths in it are taken from its folder. @throws Fault config.unreadable, config.invalid */
-export function loadConfig(file: string): VerifierConfig {
+/** Where the store is. */
+export const placeOf = ({ store: { path: file, url } }: Pick<VerifierConfig, 'store'>): StorePlace => (file === undefined ? { url: url ?? '' } : { path: file });
+
+/**
+ * Reads the file; relative paths in it are taken from its folder.
+ * @param databaseUrl a PostgreSQL server in place of what `[store]` says: the environment's word, which may hold a password
+ * @throws Fault config.unreadable, config.invalid
+ */
+export function loadConfig(file: string, databaseUrl = process.env['DATABASE_URL']): VerifierConfig {
   const config = parseConfig(readText(file), file);
   const at = (name: string): string => resolve(dirname(resolve(file)), name);
   const source = (name: string): string => (name === BUILTIN ? name : at(name));
@@ -103,7 +115,7 @@ export function loadConfig(file: string): VerifierConfig {
   return {
     ...config,
     ...(tls && { tls: { certFile: at(tls.certFile), keyFile: at(tls.keyFile) } }),
-    store: config.store.path === undefined ? config.store : { path: at(config.store.path) },
+    store: databaseUrl ? { url: databaseUrl } : config.store.path === undefined ? config.store : { path: at(config.store.path) },
     keys: { dir: at(config.keys.dir) },
     deposit: { ...config.deposit, dir: at(config.deposit.dir) },
     trust: {

@@ -8,7 +8,7 @@ import { verifyKey } from '../src/base/jws.js';
 import { parse, publicJwk } from '../src/base/shape.js';
 import { apiServer, type ServerFiles } from './api/server.js';
 import { ROUTES } from './api/routes.js';
-import { readText, type VerifierConfig } from './config.js';
+import { placeOf, readText, type VerifierConfig } from './config.js';
 import type { Verifier } from './context.js';
 import { Hub } from './hub.js';
 import { readSecret } from './keyfiles.js';
@@ -70,10 +70,10 @@ function serverFiles({ tls, api }: VerifierConfig): ServerFiles {
   return { tls: tls ? { cert: readText(tls.certFile), key: readSecret(tls.keyFile) } : null, adminToken: readSecret(api.adminTokenFile) };
 }
 
-async function openPlace({ store: { path, url } }: VerifierConfig): Promise<Store> {
-  if (path === undefined) return openStore({ url: url ?? '' });
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  return openStore({ path });
+async function openPlace(config: VerifierConfig): Promise<Store> {
+  const place = placeOf(config);
+  if ('path' in place) mkdirSync(dirname(place.path), { recursive: true, mode: 0o700 });
+  return openStore(place);
 }
 
 async function verifierOf(config: VerifierConfig, store: Store, { logger, now = Date.now, random = randomBytes, ...deps }: VerifierDeps, stopping: AbortSignal): Promise<Verifier> {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Argument, Option, type Command } from 'commander';
 import { DEMO_POLICY, initVerifier } from '../../verifier/init.js';
-import { loadConfig } from '../../verifier/config.js';
+import { loadConfig, placeOf } from '../../verifier/config.js';
 import { OWN_ROLES, type OwnRole, rotateKey } from '../../verifier/keys.js';
 import { fault } from '../../src/base/fault.js';
 import { putPayee, showPayee, trustPublisher } from '../actions.js';
@@ -80,11 +80,8 @@ export const verifier = (ari: Command): void => {
     .description('Applies the schema versions that the store does not have yet. Safe to repeat; `serve` does it too.')
     .addOption(configOption())
     .action(async (options: { config: string }) => {
-      const { store: { path, url } } = loadConfig(options.config);
       const { openStore } = await import('../../verifier/store/store.js');
-      const store = await openStore(path === undefined ? { url: url ?? '' } : { path });
-      await store.migrate();
-      await store.close();
+      await (await openStore(placeOf(loadConfig(options.config)))).close();
     });
   group.command('rotate')
     .summary('replace the key of a role')

@@ -6,7 +6,7 @@ import { Fault } from '../../src/base/fault.js';
 import { POLICY } from '../../src/objects/decision.js';
 import { open } from '../../src/objects/signed.js';
 import { verifyKey } from '../../src/base/jws.js';
-import { loadConfig, parseConfig } from '../../verifier/config.js';
+import { loadConfig, parseConfig, placeOf } from '../../verifier/config.js';
 import { initVerifier } from '../../verifier/init.js';
 import { loadKeys } from '../../verifier/keys.js';
 import { codeOf } from '../support/fault.js';
@@ -65,6 +65,16 @@ describe('the configuration', () => {
     expect(wrong(GOOD.replace('path = "data/verifier.db"', ''))).toContain('store');
     expect(wrong(GOOD.replace('path = "data/verifier.db"', 'path = "a", url = "postgres://b"'))).toContain('store');
     expect(wrong('issuer = ')).not.toBe('accepted');
+  });
+
+  it('takes a PostgreSQL server for a store, without its password, and the environment before the file', () => {
+    const server = (url: string): string => GOOD.replace('path = "data/verifier.db"', `url = "${url}"`);
+    expect(parseConfig(server('postgres://ari@db.example/ari'), 'f').store).toEqual({ url: 'postgres://ari@db.example/ari' });
+    for (const url of ['mysql://db/ari', 'db.example', 'postgres://ari:secret@db.example/ari']) expect(wrong(server(url))).toContain('url');
+    const file = join(dir, 'verifier.toml');
+    writeFileSync(file, GOOD);
+    expect(placeOf(loadConfig(file, 'postgres://ari:secret@db.example/ari'))).toEqual({ url: 'postgres://ari:secret@db.example/ari' });
+    expect(placeOf(loadConfig(file, ''))).toEqual({ path: join(dir, 'data/verifier.db') });
   });
 
   it('takes relative paths from its own folder', () => {

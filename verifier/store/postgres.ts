@@ -12,6 +12,7 @@ import { Fault, fault } from '../../src/base/fault.js';
 import type { Database, Tx } from './database.js';
 import type { Tables } from './tables.js';
 
+export const SERVER_URL = /^postgres(?:ql)?:\/\/\S+$/;
 const CONNECTIONS = 16;
 const CONNECT_MS = 5_000;
 /** Who waits longer for a row is told that the store is busy; who holds rows and says nothing, such as a machine that vanished, is rolled back. */
@@ -69,7 +70,7 @@ function openPool(url: string): pg.Pool {
 
 /** @throws Fault config.invalid for what is no address of a PostgreSQL server */
 export function openPostgres(url: string): Database {
-  if (!/^postgres(?:ql)?:\/\//.test(url) || !URL.canParse(url)) throw fault('config.invalid', { file: '[store] url', what: 'it must be postgres://USER@HOST/DATABASE' });
+  if (!SERVER_URL.test(url) || !URL.canParse(url)) throw fault('config.invalid', { file: '[store] url', what: 'it must be postgres://USER@HOST/DATABASE' });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: openPool(url) }) });
   const write = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => patiently(() => db.transaction().setIsolationLevel('read committed').execute(work));
   return {

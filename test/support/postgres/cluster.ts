@@ -25,6 +25,9 @@ function account(): { uid?: number; gid?: number } {
   return { uid: uid!, gid: gid! };
 }
 
+/** The URL of one of a server's databases. */
+export const databaseAt = (server: string, database: string): string => Object.assign(new URL(server), { pathname: `/${database}` }).href;
+
 export class Cluster {
   readonly dir: string;
   private readonly bin: string;
@@ -49,7 +52,7 @@ export class Cluster {
 
   private get data(): string { return join(this.dir, 'data'); }
 
-  url(database: string): string { return `postgres://ari@localhost/${database}?host=${this.dir}`; }
+  url(database: string): string { return databaseAt(`postgres://ari@localhost/?host=${this.dir}`, database); }
 
   /** Until it answers. After a kill the old server's last processes may hold the folder for a moment. */
   async run(): Promise<void> {

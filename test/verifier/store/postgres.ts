@@ -1,30 +1,31 @@
 /** A database for each test on one server, copied from one that has the schema and nothing in it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore } from '../../../verifier/store/store.js';
-import { Cluster } from '../../support/postgres/cluster.js';
+import { databaseAt } from '../../support/postgres/cluster.js';
 import { SqlThread } from '../../support/postgres/sql.js';
 import type { TestDatabase } from './bench.js';
 
 const EMPTY = 'ari_empty';
 
 export class Postgres {
-  readonly cluster: Cluster;
+  private readonly server: string;
   readonly thread = new SqlThread();
   private made = 0;
 
-  private constructor(cluster: Cluster) {
-    this.cluster = cluster;
+  private constructor(server: string) {
+    this.server = server;
   }
 
-  static async start(): Promise<Postgres> {
-    const postgres = new Postgres(await Cluster.start());
+  /** `server`: its URL, without a database. */
+  static async on(server: string): Promise<Postgres> {
+    const postgres = new Postgres(server);
     postgres.root(`CREATE DATABASE ${EMPTY}`);
-    await (await openStore({ url: postgres.cluster.url(EMPTY) })).close();
+    await (await openStore({ url: databaseAt(server, EMPTY) })).close();
     return postgres;
   }
 
   private root(text: string): void {
-    this.thread.run(this.cluster.url('postgres'), text);
+    this.thread.run(databaseAt(this.server, 'postgres'), text);
   }
 
   /** A database cannot be copied while somebody who just left it is still there. */
@@ -42,7 +43,7 @@ export class Postgres {
 
   readonly make = async (): Promise<TestDatabase> => {
     const name = await this.create();
-    const url = this.cluster.url(name);
+    const url = databaseAt(this.server, name);
     return {
       name: 'postgres', place: { url },
       open: () => openStore({ url }),
@@ -55,8 +56,7 @@ export class Postgres {
     };
   };
 
-  async close(): Promise<void> {
-    await this.thread.close();
-    await this.cluster.close();
+  close(): Promise<void> {
+    return this.thread.close();
   }
 }

@@ -11,7 +11,7 @@ import { stringify } from '../../../src/base/shape.js';
 import type { IdPrefix } from '../../../src/names.js';
 import type { Policy } from '../../../src/objects/decision.js';
 import { parseTrust, type Trust, trustFile } from '../../../src/objects/trust.js';
-import { loadConfig, type VerifierConfig } from '../../../verifier/config.js';
+import { loadConfig, placeOf, type VerifierConfig } from '../../../verifier/config.js';
 import { initVerifier } from '../../../verifier/init.js';
 import { kidOf } from '../../../verifier/keys.js';
 import { type RunningVerifier, startVerifier, type VerifierDeps } from '../../../verifier/main.js';
@@ -82,7 +82,7 @@ export class TestService {
 
   /** A second connection to the same database, as another verifier process has it. */
   store(): Promise<Store> {
-    return openStore({ path: this.config.store.path! });
+    return openStore(placeOf(this.config));
   }
 
   async call(method: string, path: string, { body, headers = {}, admin = true }: { body?: Json | string; headers?: Record<string, string>; admin?: boolean } = {}): Promise<Answer> {
