@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type BootLog, differences, learn, learnUki, parseBootLog, type Pcrs, type PeImage, readPe, union, UKI_PCR, UKI_PCRS } from '../../attest/boot/index.js';
 import { verifyBundle } from '../../attest/bundle.js';
+import { environmentBreaches } from '../../attest/environment.js';
 import { fromB64u } from '../../src/base/bytes.js';
 import { fault } from '../../src/base/fault.js';
 import { encode, parse } from '../../src/base/shape.js';
 import { bundle } from '../../src/objects/bundle.js';
+import type { AgentClaims } from '../../src/objects/claims.js';
 import { type Policy, policy as policyShape } from '../../src/objects/decision.js';
 import type { PlatformEvidence } from '../../src/objects/evidence.js';
 import type { UkiReference } from '../../src/objects/reference.js';
@@ -17,8 +19,8 @@ import { nextPolicy } from '../policies.js';
 import { adminApi, caOption } from './options.js';
 import { policyEnvironment } from './policy-environment.js';
 
-/** A machine's boot as a verified bundle shows it. */
-interface Boot { log: BootLog | null; bank: PlatformEvidence['quote']['bank']; pcrs: Pcrs }
+/** A machine's boot, and the agent that paid on it, as a verified bundle shows them. */
+interface Boot { log: BootLog | null; bank: PlatformEvidence['quote']['bank']; pcrs: Pcrs; agent: AgentClaims }
 
 /** @throws Fault bundle.edge when the bundle does not verify: only what was proven may be learnt or judged */
 function bootOf(file: string, keys: string): Boot {
@@ -29,13 +31,14 @@ function bootOf(file: string, keys: string): Boot {
   if (!evidence) throw fault('usage.wrong', { what: `${file} holds no evidence` });
   const { quote, boot } = evidence.platform;
   const pcrs = new Map(Object.entries(quote.pcrs).map(([pcr, value]) => [Number(pcr), Buffer.from(value, 'hex')]));
-  return { log: boot === null ? null : parseBootLog(fromB64u(boot.data) ?? Buffer.alloc(0)), bank: quote.bank, pcrs };
+  return { log: boot === null ? null : parseBootLog(fromB64u(boot.data) ?? Buffer.alloc(0)), bank: quote.bank, pcrs, agent: evidence.payment.agent };
 }
 
-const summary = ({ id, version, stage, bootReference, uki }: Policy): string => table([
+const summary = ({ id, version, stage, bootReference, uki, environment }: Policy): string => table([
   ['policy', `${id} version ${version}, ${paint(stage === 'enforce' ? 'green' : 'yellow', stage)}`],
   ['reference', bootReference === undefined ? 'none' : `${bootReference.bank}: ${bootReference.pcrs.map(({ pcr, values }) => `PCR ${pcr} (${values.length})`).join(', ')}`],
   ...(uki === undefined ? [] : [['unified kernel images', `${uki.images.length}, the sidecar is in ${uki.sidecar}`] as [string, string]]),
+  ['surroundings', environment === undefined ? 'not asked, noted' : Object.entries(environment).flatMap(([fact, row]) => (row === undefined ? [] : [`${fact}: else ${row.otherwise}`])).join(', ') || 'not asked'],
 ]);
 
 interface Common { config: string; keys: string; json?: boolean }
@@ -76,10 +79,11 @@ function learnFrom(files: string[], { config, keys, uki, sidecar = 'root', json 
 }
 
 function diff(file: string, { config, keys, json }: Common): void {
-  const { log, bank, pcrs } = bootOf(file, keys);
+  const { log, bank, pcrs, agent } = bootOf(file, keys);
   const policy = parse(policyShape, Buffer.from(readFile(loadConfig(config).trust.policyFile).split('.')[1] ?? '', 'base64url'), 'policy');
   if (policy.bootReference === undefined && policy.uki === undefined) throw fault('usage.wrong', { what: 'the policy holds no reference values; learn them first' });
-  const findings = differences({ log, bank, quoted: pcrs }, policy);
+  const breaches = environmentBreaches(agent, policy.environment).filter(({ weight }) => weight !== 'note');
+  const findings = [...differences({ log, bank, quoted: pcrs }, policy), ...breaches.map(({ finding }) => finding)];
   show({ ok: findings.length === 0, findings: findings.map(({ code, message }) => ({ code, message })) }, { json: json ?? false }, () =>
     findings.length === 0 ? paint('green', 'nothing would fail') : findings.map(({ message }) => `${paint('red', '✗')} ${message}`).join('\n'));
   process.exitCode = findings.length === 0 ? 0 : 1;
@@ -108,7 +112,7 @@ export const policy = (ari: Command): void => {
     .action(learnFrom);
   keys(common(group.command('diff <BUNDLE>')))
     .summary('what would fail for this machine, and which PCR')
-    .description("Judges a bundle's boot by the reference values of the policy, whatever its stage. Names each PCR and the first event that differs. Exit status 1 when there is any.")
+    .description("Judges a bundle's boot by the reference values of the policy, whatever its stage, and its agent's surroundings by what the policy asks of them. Names each PCR and the first event that differs. Exit status 1 when there is any.")
     .action(diff);
   common(group.command('enforce'))
     .summary('let the reference values count')

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/base/bytes.js';
-import { decode, encode, parse } from '../../src/base/shape.js';
+import { decode, encode, parse, stringify } from '../../src/base/shape.js';
 import type { AgentClaims } from '../../src/objects/claims.js';
 import { findingShape } from '../../src/objects/ear.js';
 import { ENVIRONMENTS, type EnvironmentPolicy, environmentPolicy, WEIGHTS } from '../../src/objects/environment.js';
@@ -9,7 +9,11 @@ import { environmentBreaches } from '../../attest/environment.js';
 import type { PaymentResult, PlatformAppraisal } from '../../attest/types.js';
 import { appraisePayment, appraisePlatform, keptOf } from '../../attest/verify/index.js';
 import type { PlatformEvidence } from '../../src/objects/evidence.js';
+import { parseTrust, trustFile } from '../../src/objects/trust.js';
+import { verifyBundle } from '../../attest/bundle.js';
 import { claimsFor } from '../support/agent.js';
+import { buildBundle, type Changes } from '../support/bundle.js';
+import { KEYS_FILE, startDevice } from '../support/parties.js';
 import { TEST_POLICY, TestDevice } from '../support/device.js';
 import { VERIFIER } from '../support/examples.js';
 import { claimsOf, cleanSnapshot } from './support/agent.js';
@@ -125,5 +129,27 @@ describe('the weight of a row that does not hold', () => {
     const result = await paid(table, { kernel: { lockdown: 'none', ptraceScope: 0 }, process: { seccomp: 0 } });
     expect(result).toMatchObject({ status: 'contraindicated', tier: 'T2', agent: { vector: { configuration: 96 } } });
     expect(result.findings.map(({ code }) => code)).toEqual(['agent.host_ptrace', 'agent.host_lockdown', 'agent.unfiltered']);
+  });
+});
+
+describe('a bundle whose policy weighs the surroundings', () => {
+  let device: TestDevice;
+  beforeAll(async () => { device = await startDevice(); });
+  afterAll(() => device.stop());
+  const open: Changes = { claims: (value) => claims({ kernel: { lockdown: 'none' } }, value) };
+  const asked = (weight: 'warning' | 'contraindicated' | 'note'): Changes => ({ policy: (value) => ({ ...value, environment: { lockdown: { min: 'integrity', otherwise: weight } } }) });
+  const edge = ({ text }: { text: string }): string | null => verifyBundle(text, parseTrust(stringify(trustFile, KEYS_FILE))).firstBroken;
+
+  it.each([['note', 'permit'], ['warning', 'confirm'], ['contraindicated', 'deny']] as const)('is replayed offline: %s is %s', async (weight, decision) => {
+    const built = await buildBundle(device, { ...open, ...asked(weight) });
+    expect(built.ruling.decision).toBe(decision);
+    expect(edge(built)).toBeNull();
+  });
+
+  it('breaks where the verifier said better of the agent than its policy has it', async () => {
+    const { ruling } = await buildBundle(device, {});
+    const better: Changes = { ear: (value) => ({ ...value, earStatus: 'affirming' }), ruling };
+    expect(edge(await buildBundle(device, { ...open, ...asked('warning'), ...better }))).toBe('ear-evidence');
+    expect(edge(await buildBundle(device, { ...open, ...asked('note'), ...better }))).toBeNull();
   });
 });

@@ -134,6 +134,15 @@ describe('ari policy environment', () => {
     expect(environment(file)).toMatchObject({ status: 1, answer: { error: { code: 'intake.malformed' } } });
   });
 
+  it('is looked at by diff too, without its notes', () => {
+    const found = (table: string): unknown => {
+      environment(table);
+      return (ari('policy', 'diff', good, '-c', config, '--keys', keys).answer['findings'] as { code: string }[]).map(({ code }) => code);
+    };
+    expect(found('strict')).toContain('agent.unfiltered');
+    expect(found('production')).not.toContain('agent.unfiltered');
+  });
+
   it('tells what would not hold for the agent of a payment, and changes nothing', () => {
     expect(environment('production', '--bundle', good, '--keys', keys)).toMatchObject({ status: 1, answer: { ok: false, breaches: [{ code: 'agent.unfiltered', weight: 'note' }] } });
     expect(environment('none', '--bundle', good, '--keys', keys)).toMatchObject({ status: 0, answer: { ok: true, breaches: [] } });
