@@ -22,14 +22,23 @@ export const NOTHING_JUDGED: ImaJudged = { findings: [], violations: 0, sidecar:
 const MAX_FINDINGS = 16;
 type Standing = 'listed' | 'signed' | 'changed' | 'unknown';
 
+interface Rules { readonly files: ReadonlyMap<string, ReadonlySet<string>>; readonly signers: Signers; readonly own: ReadonlySet<string> }
+
+/** A policy of thousands of files is made ready once, not for each ten entries. */
+const ready = new WeakMap<ImaPolicy, Rules>();
+
+function rulesOf(policy: ImaPolicy): Rules {
+  const rules = ready.get(policy) ?? { files: new Map(policy.files.map(({ path, digests }) => [path, new Set(digests)])), signers: signersOf(policy.signers), own: new Set(policy.sidecar) };
+  ready.set(policy, rules);
+  return rules;
+}
+
 /** @param entries covered by a quote. @throws Fault config.invalid for a signer that is no key */
 export const judgeIma = (entries: readonly ImaEntry[], policy: ImaPolicy): ImaVerdict => verdictOf(judgeMore(NOTHING_JUDGED, entries, policy), policy);
 
 /** Goes on with the entries that follow those that were judged, under the same policy. @throws Fault config.invalid for a signer that is no key */
 export function judgeMore(before: ImaJudged, entries: readonly ImaEntry[], policy: ImaPolicy): ImaJudged {
-  const files = new Map(policy.files.map(({ path, digests }) => [path, new Set(digests)]));
-  const signers = signersOf(policy.signers);
-  const own = new Set(policy.sidecar);
+  const { files, signers, own } = rulesOf(policy);
   const findings = [...before.findings];
   const sidecar = new Map(before.sidecar);
   let { violations } = before;

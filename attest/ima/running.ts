@@ -32,7 +32,15 @@ export interface ImaStanding {
   readonly judged: ImaJudged;
 }
 
-const rulesHash = (rules: ImaRules): Sha256 | null => (rules === undefined ? null : hashOf(imaPolicy, rules));
+/** Rules are hashed once: a policy stays the same object as long as it is in force. */
+const hashed = new WeakMap<ImaPolicy, Sha256>();
+
+function rulesHash(rules: ImaRules): Sha256 | null {
+  if (rules === undefined) return null;
+  const known = hashed.get(rules) ?? hashOf(imaPolicy, rules);
+  hashed.set(rules, known);
+  return known;
+}
 
 /** Before the first entry. */
 export const imaBeginning = (bank: ImaBank, rules: ImaRules): ImaStanding =>

@@ -3,7 +3,8 @@
  * kernel gives them; whether they are true is the verifier's to say, from the quote.
  *
  * The IMA list grows as long as the machine runs. Of it a process reads, and holds, only what follows a byte that the verifier named. To find that byte the
- * kernel itself walks the list from its beginning (seq_file has no index), which for 100,000 entries is some ten milliseconds of its time.
+ * kernel makes the list up again from its beginning (seq_file has no index): of another such file, 122,000 lines long, the last 1,000 bytes take 0.6 of the
+ * time of all.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -23,7 +23,7 @@ export const BENCHES: readonly Bench[] = [
   { name: 'recheck', title: 'Looking again at an agent', about: 'What the sidecar spends at a payment on an agent that did not change: process, mappings, code pages, files. The kernel tells of changes; nothing is read twice.', run: recheck.run },
   { name: 'door', title: 'The door', about: 'The process behind a connection is named by the kernel and looked at again for each request. Beside `node:http` on a unix socket with the same answer and client, all in one process.', run: door.run },
   { name: 'deposit', title: 'The deposit chain', about: 'Leaves through the real store, each queued in a durable transaction of its own, then proofs against the length of the log.', run: deposit.run },
-  { name: 'growth', title: 'Growth', about: 'What history costs: log records of a device, earlier payments of a store.', run: growth.run },
+  { name: 'growth', title: 'Growth', about: 'What history costs: log records and IMA entries of a device, earlier payments of a store.', run: growth.run },
   { name: 'hostile', title: 'Hostile input', about: 'Logs, lists, quotes and certificates far beyond any honest size: bounded, and at most in proportion to their bytes. Before it, an honest machine\'s logs in a whole appraisal.', run: hostile.run },
   { name: 'footprint', title: 'Memory and start', about: 'Resident memory at rest, and the time from the start of the process.', run: footprint.run },
 ];

@@ -6,7 +6,8 @@ import { verifyBundle } from '../../attest/bundle.js';
 import { logEntry } from '../../attest/log.js';
 import { parseJson } from '../../src/base/json.js';
 import { stringify } from '../../src/base/shape.js';
-import { IMA_PART_BYTES, logEntry as entryShape } from '../../src/objects/evidence.js';
+import { BUNDLE_BYTES } from '../../src/objects/bundle.js';
+import { IMA_LIST_BYTES, IMA_PART_BYTES, logEntry as entryShape } from '../../src/objects/evidence.js';
 import type { MadeEntry } from '../attest/support/logs.js';
 import { Sidecar } from '../support/sidecar.js';
 
@@ -61,9 +62,17 @@ describe('an IMA list', () => {
 
   it('without what was before is worth tier T2 to an auditor: the result that says T3 is not believed', async () => {
     const { text } = await paid();
-    const { ima, ...without } = parseJson(text, { bytes: 50_000_000 }) as Record<string, string>;
+    const { ima, ...without } = parseJson(text, { bytes: BUNDLE_BYTES }) as Record<string, string>;
     const cut = JSON.stringify({ ...without, ima: ima!.slice(0, 4000) });
     for (const forged of [JSON.stringify(without), cut]) expect(verifyBundle(forged, sidecar.trust)).toMatchObject({ ok: false, firstBroken: 'ear-evidence' });
+  });
+
+  it('of more bytes than a verifier takes is in no bundle', async () => {
+    const { text } = await paid();
+    const with16MiB = (more: number): string => JSON.stringify({ ...(parseJson(text, { bytes: BUNDLE_BYTES }) as object), ima: 'A'.repeat((IMA_LIST_BYTES + more) * 4 / 3) });
+    const whatIsWrong = (bundle: string) => verifyBundle(bundle, sidecar.trust).edges.find(({ edge }) => edge === 'ear-evidence')!.what;
+    expect(whatIsWrong(with16MiB(2))).toBe('ima: must be canonical base64url of at most 16777216 bytes');
+    expect(whatIsWrong(with16MiB(-1))).toContain('the evidence shows contraindicated');
   });
 
   it('is shown anew, from its beginning, when the rules for files changed', async () => {

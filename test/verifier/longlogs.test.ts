@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { extensionOf, parseIma } from '../../attest/ima/index.js';
-import { sha256, type Sha256, toB64u } from '../../src/base/bytes.js';
+import { type Sha256, toB64u } from '../../src/base/bytes.js';
 import { POLICY } from '../../src/objects/decision.js';
 import type { LogDelta, PlatformEvidence } from '../../src/objects/evidence.js';
 import { seal } from '../../src/objects/signed.js';
