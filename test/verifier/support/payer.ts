@@ -62,6 +62,12 @@ export class TestPayer {
     return payer;
   }
 
+  /** Another device of the same user at the same verifier, which must trust its TPM's root. */
+  beside(device: TestDevice): TestPayer {
+    const { userId, user, carrierId, manifest } = this;
+    return Object.assign(new TestPayer(this.service, device), { userId, user, carrierId, manifest });
+  }
+
   async stop(): Promise<void> {
     this.link?.close();
     await this.service.stop();
