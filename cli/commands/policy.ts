@@ -81,7 +81,7 @@ function learnFrom(files: string[], { config, keys, uki, sidecar = 'root', json 
 function diff(file: string, { config, keys, json }: Common): void {
   const { log, bank, pcrs, agent } = bootOf(file, keys);
   const policy = parse(policyShape, Buffer.from(readFile(loadConfig(config).trust.policyFile).split('.')[1] ?? '', 'base64url'), 'policy');
-  if (policy.bootReference === undefined && policy.uki === undefined) throw fault('usage.wrong', { what: 'the policy holds no reference values; learn them first' });
+  if (policy.bootReference === undefined && policy.uki === undefined && policy.environment === undefined) throw fault('usage.wrong', { what: 'the policy holds no reference values; learn them first' });
   const breaches = environmentBreaches(agent, policy.environment).filter(({ weight }) => weight !== 'note');
   const findings = [...differences({ log, bank, quoted: pcrs }, policy), ...breaches.map(({ finding }) => finding)];
   show({ ok: findings.length === 0, findings: findings.map(({ code, message }) => ({ code, message })) }, { json: json ?? false }, () =>
