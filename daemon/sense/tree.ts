@@ -86,7 +86,8 @@ class Look {
   /** The tree as a process has it that began at this time. A file whose inode moved since then may have been another when it was loaded; code that came and went since then may have been loaded. */
   since(startMs: number): Tree {
     const from = startMs + CLOCK_MS;
-    const gone = this.gone.filter((path) => this.came.get(path)! > from);
+    // A new folder that still holds foreign code is told by that code.
+    const gone = this.gone.filter((path) => this.came.get(path)! > from && !this.tree.drift.some((drift) => drift.path.startsWith(`${path}/`)));
     if (this.latestMs <= from && gone.length === 0) return this.tree;
     const changed = this.seen.filter(({ file, ctimeMs }) => ctimeMs > from && file.state === 'read').map(({ file }) => file.path);
     const drifted = new Set(this.tree.drift.map(({ path }) => path));

@@ -190,7 +190,7 @@ describe('the files of the agent', () => {
     renameSync(join(dir, 'prompt.txt'), join(root, 'prompt.txt'));
     writeTree(root, { 'lib/tool.js': 'exports.tool = 1;\n' });
     expect(await findings(peer, nodeAgent)).toEqual(['agent.changed_since_start']);
-    expect((await claimsOf(peer, nodeAgent)).tree.changedSinceStart).toEqual(['lib/tool.js', 'prompt.txt']);
+    expect((await claimsOf(peer, nodeAgent)).tree.changedSinceStart).toEqual(['lib/tool.js', 'prompt.txt', 'node_modules']);
     const { peer: restarted } = await startNode();
     expect(await findings(restarted, nodeAgent)).toEqual([]);
   });
