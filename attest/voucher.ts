@@ -2,9 +2,10 @@
  * A voucher, checked by a payee without network and with public keys alone: the issuer's allowance, and the TPM's word that the device made this very payment
  * under it. What it cannot show: the sum of the other payments (the counter bounds their number, the device's journal their sum), and what was revoked since.
  */
+import { parseJson } from '../src/base/json.js';
 import { parse } from '../src/base/shape.js';
 import { OFFLINE_ALLOWANCE, type OfflineAllowance, VOUCHER_BYTES, type Voucher, voucher } from '../src/objects/allowance.js';
-import type { Edge } from '../src/objects/bundle.js';
+import { BUNDLE_BYTES, type Edge } from '../src/objects/bundle.js';
 import { DEVICE_RECORD, type DeviceRecord } from '../src/objects/device.js';
 import { binding as bindingShape, bindingLeaf } from '../src/objects/evidence.js';
 import { paymentHash } from '../src/objects/intent.js';
@@ -22,12 +23,18 @@ import { authenticate } from './verify/attest.js';
 import { enrolledKey } from './verify/device.js';
 import { readCounter } from './verify/nv.js';
 
-/** `amount` and `payee` stand in the intent; null when the voucher does not verify: then it says nothing. `counter`: how many payments it is at most, of how many. */
+/** `verdict` is null when the voucher does not verify: then it says nothing. It is at most payment `nth` of the `of` that the allowance is for. */
 export interface VoucherReport {
   readonly ok: boolean;
   readonly edges: readonly EdgeResult[];
   readonly firstBroken: Edge | null;
   readonly verdict: { readonly amount: Voucher['intent']['amount']; readonly payee: Voucher['intent']['payee']; readonly nth: number; readonly of: number; readonly uploadUntil: number; readonly simulated: boolean } | null;
+}
+
+/** Whether a file says of itself that it is a voucher and no bundle. */
+export function isVoucher(text: string | Uint8Array): boolean {
+  const wire = parseJson(text, { bytes: BUNDLE_BYTES });
+  return typeof wire === 'object' && wire !== null && !Array.isArray(wire) && wire['v'] === 'ari-voucher-1';
 }
 
 interface Opened { readonly voucher: Voucher; readonly allowance: Verified<OfflineAllowance>; readonly device: Verified<DeviceRecord>; readonly closed: ClosedPayment; readonly nowS: number }

@@ -5,7 +5,7 @@ import { type CarrierRules } from '../src/objects/carrier.js';
 import { fault } from '../src/base/fault.js';
 import { duration, list, minorUnits } from './commands/options.js';
 
-export interface RuleOptions { perPayment: string; total: string; payee: string[]; window: string[]; hours?: string; level: string[]; minTier: string; confirmAbove: string; agent: string[]; valid: string }
+export interface RuleOptions { perPayment: string; total: string; payee: string[]; window: string[]; hours?: string; offline?: string; level: string[]; minTier: string; confirmAbove: string; agent: string[]; valid: string }
 
 export const ruleOptions = (command: Command): Command => command
   .requiredOption('--per-payment <N>', 'most for one payment')
@@ -13,6 +13,7 @@ export const ruleOptions = (command: Command): Command => command
   .option('--payee <ID=SCENARIO[@ORIGIN]>', 'a permitted payee and what it sells (repeatable)', list, [])
   .option('--window <PERIOD=MAX/COUNT>', 'most in a PT1H, P1D, P7D or P30D: amount and payments (repeatable)', list, [])
   .option('--hours <FROM-TO@ZONE>', 'when it pays, e.g. 08:00-20:00@Asia/Shanghai; without it at any hour')
+  .option('--offline <MAX/COUNT>', 'what may be paid without network, reserved ahead: amount and payments; without it nothing')
   .option('--level <LEVEL>', 'a permitted level, L0 to L5 (repeatable)', list, [])
   .option('--min-tier <TIER>', 'least proof of the device', 'T2')
   .option('--confirm-above <N>', 'from this amount on the user confirms', '0')
@@ -46,12 +47,18 @@ function hoursOf(text: string): CarrierRules['hours'] {
   return { from, to, tz };
 }
 
+function offlineOf(text: string): CarrierRules['offline'] {
+  const [, max, count] = /^(\d+)\/(\d{1,6})$/.exec(text) ?? [];
+  if (max === undefined || count === undefined) throw fault('usage.wrong', { what: `${text} allows nothing offline; write MAX/COUNT, e.g. 10000/3` });
+  return { maxTotal: minorUnits(max), maxCount: Number(count) };
+}
+
 export function rulesOf(options: RuleOptions): Omit<CarrierRules, 'salt'> {
   const now = Math.floor(Date.now() / 1000);
   const payees = options.payee.map(payeeOf);
   return {
     perPaymentMax: minorUnits(options.perPayment), totalMax: minorUnits(options.total), windows: options.window.map(windowOf), scenarios: [...new Set(payees.map(({ scenario }) => scenario))], payees,
     notBefore: now, notAfter: now + duration(options.valid), hours: options.hours === undefined ? null : hoursOf(options.hours), levels: options.level.map((level) => oneOf<Level>(LEVELS, level, 'level')),
-    minTier: oneOf<Tier>(TIERS, options.minTier, 'tier'), confirmAbove: minorUnits(options.confirmAbove), offline: null,
+    minTier: oneOf<Tier>(TIERS, options.minTier, 'tier'), confirmAbove: minorUnits(options.confirmAbove), offline: options.offline === undefined ? null : offlineOf(options.offline),
   };
 }

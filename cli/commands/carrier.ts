@@ -63,6 +63,7 @@ export const carrier = (ari: Command): void => {
         ['one payment', `at most ${format({ amount: rules.perPaymentMax, currency })}; the user confirms from ${format({ amount: rules.confirmAbove, currency })}`],
         ['payees', rules.payees.map(({ id, scenario }) => `${id} (${scenario})`).join(', ') || 'none'],
         ['windows', rules.windows.map(({ period, max, count }) => `${period}: ${format({ amount: max, currency })} and ${count} payments`).join(', ') || 'none'],
+        ['offline', rules.offline === null ? 'nothing' : `${format({ amount: rules.offline.maxTotal, currency })} and ${rules.offline.maxCount} payments, reserved ahead`],
         ['hours', rules.hours === null ? 'any' : `${rules.hours.from} to ${rules.hours.to}, ${rules.hours.tz}`],
         ['levels', rules.levels.join(' ') || 'none'], ['tier', `${rules.minTier} at least`],
       ]));

@@ -1,10 +1,11 @@
 /** What an offline allowance may be for, when it is issued: never more than the payments would have been allowed online at this moment, all of them together. */
-import type { OfflineAllowance } from '../objects/allowance.js';
-import { OFFLINE_PAYMENTS_MAX } from '../objects/allowance.js';
+import { OFFLINE_PAYMENTS_MAX, type OfflineAllowance } from '../objects/allowance.js';
 import type { AuthorityState, Carrier, CarrierRules, PayeeRule } from '../objects/carrier.js';
+import type { Policy } from '../objects/decision.js';
 import type { Constraint, Mandate, OpenPayment } from '../objects/mandate.js';
 import { LEVEL_ROWS, effectiveLevel, maxPayments } from './levels.js';
-import type { Level } from '../names.js';
+import { TIERS, atLeast } from '../names.js';
+import { OFFLINE_TIER } from './offline.js';
 
 export interface AllowanceInput {
   readonly mandate: Mandate;
@@ -16,8 +17,7 @@ export interface AllowanceInput {
   readonly held: { readonly count: number; readonly total: bigint };
   /** What the directory says of a payee; null when it does not know it. */
   readonly scenarioOf: (payee: PayeeRule) => string | null;
-  /** Levels that the policy enables. */
-  readonly levels: readonly Level[];
+  readonly policy: Pick<Policy, 'levels' | 'minTier'>;
   readonly nowS: number;
 }
 export type AllowanceTerms = Pick<OfflineAllowance, 'maxCount' | 'maxTotal' | 'perPaymentMax' | 'payees' | 'exp' | 'uploadUntil'>;
@@ -49,9 +49,11 @@ export function allowanceTerms(input: AllowanceInput): AllowanceRuling {
 }
 
 /** Why this mandate on this carrier pays nothing by itself; null when it does. */
-function standing({ mandate, carrier, state, levels, nowS }: AllowanceInput): string | null {
-  const level = effectiveLevel(mandate.level, carrier.rules.levels, levels);
+function standing({ mandate, carrier, state, policy, nowS }: AllowanceInput): string | null {
+  const level = effectiveLevel(mandate.level, carrier.rules.levels, policy.levels);
   if (level !== mandate.level || LEVEL_ROWS[level].approver === 'user' || mandate.mode === 'instant') return 'the user approves each payment';
+  const tooHigh = [carrier.rules.minTier, policy.minTier, LEVEL_ROWS[level].minTier].find((tier) => tier !== null && !atLeast(TIERS, OFFLINE_TIER, tier));
+  if (tooHigh) return `tier ${tooHigh} is asked for, and offline no more than ${OFFLINE_TIER} is shown`;
   if (state.carrier?.state !== 'active' || state.carrier.rev !== carrier.rev) return 'the carrier is not active';
   if (state.mandate?.state !== 'valid' || nowS < mandate.nbf) return 'the mandate is not valid';
   return carrier.agents.includes(mandate.agent.id) ? null : 'the agent is not among those of the carrier';

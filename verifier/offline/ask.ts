@@ -32,7 +32,7 @@ export async function askAllowance(v: Verifier, device: DeviceRow, mandateId: st
   if (live) return deposited(v, live.allowanceId, live.token);
   const mandate = await openUserMandate(v, row.token);
   for (let tries = 0; tries < TRIES; tries++) {
-    const issued = await issue(v, device, mandate, tier);
+    const issued = await issue(v, device, mandate);
     if (issued !== null) return issued;
   }
   throw fault('carrier.busy');
@@ -53,13 +53,11 @@ async function deposited(v: Verifier, allowanceId: string, token: string): Promi
   return token;
 }
 
-async function issue(v: Verifier, device: DeviceRow, mandate: OpenedMandate, tier: Tier): Promise<string | null> {
+async function issue(v: Verifier, device: DeviceRow, mandate: OpenedMandate): Promise<string | null> {
   const { value, token } = mandate.mandate;
   const { carrier, state } = await readCarrier(v, mandate);
   const clock = await v.store.clock(device.akName);
   if (!state.carrier || !clock || clock.ctr === null) throw refuse('the counter of the device is not known');
-  const { minTier } = carrier.value.rules;
-  if (!atLeast(TIERS, tier, minTier)) throw refuse(`the carrier asks for tier ${minTier}`);
   const terms = await termsOf(v, mandate, carrier.value, state);
   const allowance: OfflineAllowance = {
     iss: v.config.issuers.carrier, jti: freshId(v, 'alw'), iat: Math.floor(v.now() / 1000), ...terms, carrierId: carrier.value.jti, carrierRev: carrier.value.rev, mandateId: value.jti, mandateSha256: mandateHash(token),
@@ -94,7 +92,7 @@ async function termsOf(v: Verifier, { mandate, open: openMandate }: OpenedMandat
   for (const payee of carrier.rules.payees) scenarios.set(payee, (await v.store.payee(payee.id, payee.origin))?.scenario ?? null);
   const ruling = allowanceTerms({
     mandate: mandate.value, open: openMandate, carrier, state, held: await v.store.heldOffline(carrier.jti), scenarioOf: (payee) => scenarios.get(payee) ?? null,
-    levels: v.trust.policy().value.levels, nowS: Math.floor(v.now() / 1000),
+    policy: v.trust.policy().value, nowS: Math.floor(v.now() / 1000),
   });
   if ('refused' in ruling) throw refuse(ruling.refused);
   return ruling.terms;

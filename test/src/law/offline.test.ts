@@ -102,7 +102,7 @@ describe('an allowance', () => {
   const credential = { ...mandate, vct: 'tag:ari.example,2026:mandate:1', delegatePayload: [], _sdAlg: 'sha-256', level: 'L4', mode: 'delegated', task: { ...mandate.task, maxPayments: 10 } } as Mandate;
   const base = {
     mandate: credential, open: openPayment, carrier: { ...carrier, rules: { ...rules, levels: ['L3', 'L4'], offline: { maxCount: 3, maxTotal: 5000n } } }, state: { ...state, mandate: { ...state.mandate!, uses: 0 } },
-    held: { count: 0, total: 0n }, scenarioOf: () => null, levels: ['L3', 'L4'], nowS: NOW,
+    held: { count: 0, total: 0n }, scenarioOf: () => null, policy: { levels: ['L3', 'L4', 'L5'], minTier: 'T1' }, nowS: NOW,
   } as unknown as Parameters<typeof allowanceTerms>[0];
   const terms = (over: Partial<typeof base> = {}): AllowanceTerms => {
     const ruling = allowanceTerms({ ...base, ...over });
@@ -136,6 +136,9 @@ describe('an allowance', () => {
     ['the carrier says nothing of offline', withRules({ offline: null }), 'the carrier does not permit offline payments'],
     ['the user approves each payment', { mandate: { ...credential, level: 'L2' } as Mandate, ...withRules({ levels: ['L2'] }) }, 'the user approves each payment'],
     ['the mandate is for instant payments', { mandate: { ...credential, mode: 'instant' } as Mandate }, 'the user approves each payment'],
+    ['the carrier asks for more than is shown offline', withRules({ minTier: 'T3' }), 'tier T3 is asked for, and offline no more than T2 is shown'],
+    ['the policy does', { policy: { levels: ['L4'], minTier: 'T3' } }, 'tier T3 is asked for, and offline no more than T2 is shown'],
+    ['the level does', { mandate: { ...credential, level: 'L5' } as Mandate, ...withRules({ levels: ['L5'] }) }, 'tier T3 is asked for, and offline no more than T2 is shown'],
     ['the carrier is frozen', { state: { ...base.state, carrier: { ...base.state.carrier!, state: 'frozen' } } }, 'the carrier is not active'],
     ['the mandate is revoked', { state: { ...base.state, mandate: { ...base.state.mandate!, state: 'revoked' } } }, 'the mandate is not valid'],
     ['the agent was taken off the carrier', { carrier: { ...base.carrier, agents: [] } }, 'the agent is not among those of the carrier'],
