@@ -16,6 +16,7 @@ import { MERCHANT_EAR } from '../../src/objects/merchant.js';
 import { AGENT_MANIFEST } from '../../src/objects/manifest.js';
 import { OFFLINE_ALLOWANCE } from '../../src/objects/allowance.js';
 import { EXECUTION_TOKEN, RECEIPT, REFUND } from '../../src/objects/settlement.js';
+import { PAYEE_ENTRY } from '../../src/objects/payee.js';
 import { REQUEST_PROOF, SESSION } from '../../src/objects/request.js';
 import { USER_KEY } from '../../src/objects/userkey.js';
 import { type SignedKind, open, seal } from '../../src/objects/signed.js';
@@ -46,7 +47,7 @@ describe('the payload and the hash of', () => {
 });
 
 const KINDS: [string, SignedKind<unknown>][] = Object.entries({
-  'agent-manifest': AGENT_MANIFEST, carrier: CARRIER, 'carrier-request': CARRIER_REQUEST, 'user-order': USER_ORDER, 'user-key': USER_KEY, 'request-proof': REQUEST_PROOF, session: SESSION, policy: POLICY, decision: DECISION, confirmation: CONFIRMATION,
+  'agent-manifest': AGENT_MANIFEST, carrier: CARRIER, 'carrier-request': CARRIER_REQUEST, 'user-order': USER_ORDER, 'user-key': USER_KEY, 'payee-entry': PAYEE_ENTRY, 'request-proof': REQUEST_PROOF, session: SESSION, policy: POLICY, decision: DECISION, confirmation: CONFIRMATION,
   'device-record': DEVICE_RECORD, ear: EAR, 'merchant-ear': MERCHANT_EAR, 'execution-token': EXECUTION_TOKEN, receipt: RECEIPT, refund: REFUND, 'offline-allowance': OFFLINE_ALLOWANCE,
 }) as never;
 

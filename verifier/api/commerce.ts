@@ -1,7 +1,9 @@
 /** /v1/commerce: the directory of payees, in which the carrier issuer says what a payee sells. */
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
-import { name, record, text, url } from '../../src/base/shape.js';
+import { name, record, token, url } from '../../src/base/shape.js';
+import { PAYEE_ENTRY } from '../../src/objects/payee.js';
+import { seal } from '../../src/objects/signed.js';
 import { route, type Route } from './route.js';
 
 const account = z.string().min(1).max(128).regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]*$/, 'must be a plain account name');
@@ -16,12 +18,13 @@ export const COMMERCE: readonly Route[] = [
     },
   }),
   route({
-    method: 'GET', path: '/v1/commerce/payees/:payeeId', authority: 'public', summary: 'What the directory says of a payee.',
-    query: record({ origin: text(2048).optional() }), answer: record({ payeeId: name(256), scenario: name() }),
-    async handle(v, { params: { payeeId = '' }, query: { origin } }) {
-      const found = await v.store.payee(payeeId, origin ?? null);
+    method: 'GET', path: '/v1/commerce/payees/:payeeId', authority: 'public', summary: 'What the directory says of a payee; `entry` is the same, signed by the carrier issuer.',
+    query: record({ origin: url.optional() }), answer: record({ payeeId: name(256), scenario: name(), entry: token() }),
+    async handle(v, { params: { payeeId = '' }, query: { origin = null } }) {
+      const found = await v.store.payee(payeeId, origin);
       if (!found) throw fault('intake.not_found', { what: `payee ${payeeId}` });
-      return { payeeId, scenario: found.scenario };
+      const { scenario } = found;
+      return { payeeId, scenario, entry: seal(PAYEE_ENTRY, { iss: v.config.issuers.carrier, iat: Math.floor(v.now() / 1000), payeeId, origin, scenario }, v.keys.carrier) };
     },
   }),
 ];

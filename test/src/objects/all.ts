@@ -15,6 +15,7 @@ import { closedPayment, keyBinding, mandate, openPayment } from '../../../src/ob
 import { agentManifest } from '../../../src/objects/manifest.js';
 import { offlineAllowance, voucher } from '../../../src/objects/allowance.js';
 import { executionToken, receipt, refund } from '../../../src/objects/settlement.js';
+import { payeeEntry } from '../../../src/objects/payee.js';
 import { requestProof, session, sessionTerms } from '../../../src/objects/request.js';
 import { userKey } from '../../../src/objects/userkey.js';
 import { sha256 } from '../../../src/base/bytes.js';
@@ -38,6 +39,7 @@ export const SAMPLES: Sample[] = [
   sample('carrier-rules', carrierRules, e.rules),
   sample('carrier-request', carrierRequest, e.carrierRequest),
   sample('user-order', userOrder, e.userOrder),
+  sample('payee-entry', payeeEntry, { iss: 'https://carrier.example', iat: e.NOW, payeeId: 'merchant_1', origin: 'https://flowers.example', scenario: 'gift.flowers' }),
   sample('user-key', userKey, { iss: e.VERIFIER, iat: e.NOW, sub: e.ids.user, kid: SIGNERS.user.kid, jwk: SIGNERS.user.jwk }),
   sample('request-proof', requestProof, { sub: e.ids.user, jti: 'request-1', iat: e.NOW, exp: e.NOW + 60, htm: 'GET', htu: 'https://verifier.example/v1/payment/payments?state=confirm_required', bodySha256: null }),
   sample('session-terms', sessionTerms, TERMS),
