@@ -42,7 +42,7 @@ export async function main(argv: string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    if (error instanceof CommanderError && error.code === 'commander.help') return 2; // a group without its command: its help was printed
+    if (error instanceof CommanderError && error.message === '(outputHelp)') return 2; // a group without its command: its help was printed
     return complain(faultOf(error), argv.includes('--json'));
   }
 }
