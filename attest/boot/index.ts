@@ -10,4 +10,4 @@ export { differences } from './differences.js';
 export { learnUki } from './learnuki.js';
 export { type PeImage, readPe } from './pe.js';
 export { UKI_PCR, UKI_PCRS, phasesOf, predictPcr11, ukiDifference } from './uki.js';
-export { type Judged, type Learnt, judge, learn, union } from './reference.js';
+export { type Judged, type Learnt, holdsKernel, judge, learn, union } from './reference.js';

@@ -32,6 +32,18 @@ function unionOf(pcr: number, rows: readonly PcrReference[]): PcrReference {
   return { pcr, values: [...new Set(rows.flatMap(({ values }) => values))], events: [...events.values()] };
 }
 
+/** Where a kernel's command line is measured: by GRUB, by Linux' EFI stub, by systemd-stub. */
+const COMMAND_LINE_PCRS = [8, 9, 12];
+
+/**
+ * Whether policy says which kernel runs, and with which command line. Only then is PCR 10 IMA's word: a kernel that measures nothing (`ima_policy=`) leaves PCR 10
+ * to root, who extends it by the list of a good machine.
+ */
+export const holdsKernel = ({ bootReference, uki }: Pick<Policy, 'bootReference' | 'uki'>): boolean => {
+  const held = new Set(bootReference?.pcrs.map(({ pcr }) => pcr));
+  return uki !== undefined || (held.has(4) && COMMAND_LINE_PCRS.some((pcr) => held.has(pcr)));
+};
+
 /** `wouldFail`: every difference. `findings`: those that count at this stage of the policy; in shadow none do, they are only reported. */
 export interface Judged { readonly findings: readonly Finding[]; readonly wouldFail: readonly Finding[] }
 

@@ -8,7 +8,7 @@ import { type Finding, finding } from '../../src/base/fault.js';
 import type { Policy } from '../../src/objects/decision.js';
 import type { MeasuredBy, TrustVector } from '../../src/objects/ear.js';
 import type { PlatformEvidence } from '../../src/objects/evidence.js';
-import { type BootLog, type BootState, type Pcrs, contradictions, differences, parseBootLog, readBoot } from '../boot/index.js';
+import { type BootLog, type BootState, type Pcrs, contradictions, differences, holdsKernel, parseBootLog, readBoot } from '../boot/index.js';
 import type { ImaStanding } from '../ima/index.js';
 import { type Files, judgeFiles } from './files.js';
 import { untilRefused } from './refusal.js';
@@ -21,7 +21,7 @@ export interface Measured {
   readonly secureBoot: boolean | null;
   /**
    * Tier T3 unless `self`: PCRs 0 to 7 are what the log gives, Secure Boot is on, nothing of boot or files is other than policy says, and the sidecar's own files
-   * were measured: by IMA, each one, or as a part of a unified kernel image.
+   * were measured: by IMA, each one, under a kernel that policy names, or as a part of a unified kernel image.
    */
   readonly measuredBy: MeasuredBy;
   /** Where the IMA list stands now; null when none was shown. */
@@ -47,9 +47,9 @@ export function judgeMeasured(evidence: PlatformEvidence, policy: Policy, known:
   };
 }
 
-/** IMA says most: which files ran. A unified image says nothing of a machine whose files are not as policy says. */
-const measuredBy = ({ sidecar, broken, differing }: Files, { uki }: Policy): MeasuredBy =>
-  (sidecar ? 'ima' : uki !== undefined && broken.length === 0 && differing.length === 0 ? 'uki' : 'self');
+/** IMA says most, under a kernel that policy knows: which files ran. A unified image says nothing of a machine whose files are not as policy says. */
+const measuredBy = ({ sidecar, broken, differing }: Files, policy: Policy): MeasuredBy =>
+  (sidecar && holdsKernel(policy) ? 'ima' : policy.uki !== undefined && broken.length === 0 && differing.length === 0 ? 'uki' : 'self');
 
 interface Booted { readonly broken: Finding[]; readonly differing: readonly Finding[]; readonly secureBoot: boolean | null; readonly sound: boolean }
 

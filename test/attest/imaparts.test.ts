@@ -8,9 +8,9 @@ import { appraisePlatform } from '../../attest/verify/index.js';
 import { TEST_POLICY, TestDevice } from '../support/device.js';
 import { VERIFIER } from '../support/examples.js';
 import { codeOf } from '../support/fault.js';
-import { GOOD_BOOT, type MadeEntry, agileLog, binaryList, hashOf, pcr10Of } from './support/logs.js';
+import { KERNEL_BOOT, type MadeEntry, agileLog, binaryList, hashOf, kernelReference, pcr10Of } from './support/logs.js';
 
-const PCRS = [0, 1, 2, 3, 4, 5, 6, 7, 10];
+const PCRS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10];
 const SIDECAR = '/opt/ari/main.js';
 const GOOD = 'bb'.repeat(32);
 const BOOT: readonly MadeEntry[] = [{ path: 'boot_aggregate' }, { path: '/usr/bin/node', digest: 'aa'.repeat(32) }, { path: SIDECAR, digest: GOOD }];
@@ -18,10 +18,10 @@ const LATER: readonly MadeEntry[] = [{ path: '/usr/bin/git', digest: 'cc'.repeat
 const AHEAD: MadeEntry = { path: '/usr/bin/after-the-quote', digest: 'ee'.repeat(32) };
 const listed = [...BOOT.slice(1), ...LATER].map(({ path, digest }) => ({ path, digests: [`sha256:${digest}`] }));
 const RULES = { files: listed, signers: [], closed: true, maxViolations: 0, sidecar: [SIDECAR] };
-const POLICY: Policy = { ...TEST_POLICY, pcrs: PCRS, requireBootLog: true, requireIma: true, ima: RULES };
+const POLICY: Policy = { ...TEST_POLICY, pcrs: PCRS, requireBootLog: true, requireIma: true, bootReference: kernelReference(), ima: RULES };
 
 const part = (entries: readonly MadeEntry[], from: number): NonNullable<PlatformEvidence['ima']> => ({ format: 'ima-binary', from, data: toB64u(binaryList(entries)) });
-const startMachine = (): Promise<TestDevice> => TestDevice.start({ measures: GOOD_BOOT.map(({ pcr, data = Buffer.alloc(0), measured = data }) => ({ pcr, digest: hashOf('sha256', measured) })) });
+const startMachine = (): Promise<TestDevice> => TestDevice.start({ measures: KERNEL_BOOT.map(({ pcr, data = Buffer.alloc(0), measured = data }) => ({ pcr, digest: hashOf('sha256', measured) })) });
 const measures = async (machine: TestDevice, entries: readonly MadeEntry[]): Promise<void> => {
   for (const entry of parseIma('ima-binary', binaryList(entries))) await machine.extendPcr(10, extensionOf(entry, 'sha256', 'own'));
 };
@@ -29,7 +29,7 @@ const measures = async (machine: TestDevice, entries: readonly MadeEntry[]): Pro
 let nonces = 0;
 async function show(machine: TestDevice, ima: PlatformEvidence['ima'], known: ImaStanding | null, policy: Policy = POLICY): Promise<PlatformResult> {
   const nonce = sha256(`part ${++nonces}`);
-  const evidence = await machine.platform({ nonce, pcrs: PCRS, logs: { boot: { format: 'tcg2-binary', data: toB64u(agileLog(GOOD_BOOT)) }, ima } });
+  const evidence = await machine.platform({ nonce, pcrs: PCRS, logs: { boot: { format: 'tcg2-binary', data: toB64u(agileLog(KERNEL_BOOT)) }, ima } });
   return appraisePlatform({ evidence, log: machine.delta(), nonce, aud: VERIFIER, device: machine.known(), policy, connection: true, ima: known });
 }
 const said = ({ appraisal: { tier, findings }, ima }: PlatformResult) => ({ tier, codes: findings.map(({ code }) => code), n: ima?.n ?? null });

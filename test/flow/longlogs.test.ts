@@ -8,7 +8,7 @@ import { parseJson } from '../../src/base/json.js';
 import { stringify } from '../../src/base/shape.js';
 import { BUNDLE_BYTES } from '../../src/objects/bundle.js';
 import { IMA_LIST_BYTES, IMA_PART_BYTES, logEntry as entryShape } from '../../src/objects/evidence.js';
-import type { MadeEntry } from '../attest/support/logs.js';
+import { type MadeEntry, kernelReference } from '../attest/support/logs.js';
 import { Sidecar } from '../support/sidecar.js';
 
 const SIDECAR = '/opt/ari/main.js';
@@ -16,7 +16,7 @@ const BOOT: readonly MadeEntry[] = [{ path: 'boot_aggregate' }, { path: SIDECAR,
 /** Two and a half parts, in few entries, for each is extended. */
 const LONG: readonly MadeEntry[] = Array.from({ length: 20 }, (_, i) => ({ path: `/buffer/${i}`, template: 'ima-buf', sig: Buffer.alloc(100_000, i) }));
 const MORE: readonly MadeEntry[] = [{ path: '/usr/bin/git', digest: 'cc'.repeat(32) }];
-const POLICY = { pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 10], requireBootLog: true, requireIma: true, ima: { files: [{ path: SIDECAR, digests: [`sha256:${'bb'.repeat(32)}`] }], signers: [], closed: false, maxViolations: 0, sidecar: [SIDECAR] } };
+const POLICY = { pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 10], requireBootLog: true, requireIma: true, bootReference: kernelReference(), ima: { files: [{ path: SIDECAR, digests: [`sha256:${'bb'.repeat(32)}`] }], signers: [], closed: false, maxViolations: 0, sidecar: [SIDECAR] } };
 
 describe('an IMA list', () => {
   let sidecar: Sidecar;

@@ -23,7 +23,7 @@ import { open, seal } from '../../src/objects/signed.js';
 import type { Trust } from '../../src/objects/trust.js';
 import { DEFAULT_POLICY } from '../../verifier/init.js';
 import { loadKeys } from '../../verifier/keys.js';
-import { GOOD_BOOT, type MadeEntry, agileLog, binaryList, hashOf } from '../attest/support/logs.js';
+import { KERNEL_BOOT, type MadeEntry, agileLog, binaryList, hashOf } from '../attest/support/logs.js';
 import { type Bed, startBed } from '../daemon/tpm/bed.js';
 import { ISSUER } from '../verifier/support/service.js';
 import { TestPayer } from '../verifier/support/payer.js';
@@ -66,8 +66,8 @@ export class Sidecar {
     await this.bed.swtpm.reset('clear');
     this.securityfs ??= await mkdtemp(join(tmpdir(), 'securityfs-'));
     for (const folder of ['tpm0', 'ima']) await mkdir(join(this.securityfs, folder), { recursive: true });
-    await this.extend(GOOD_BOOT.map(({ pcr, data = Buffer.alloc(0), measured: what = data }) => ({ pcr, digest: hashOf('sha256', what) })));
-    await writeFile(join(this.securityfs, 'tpm0/binary_bios_measurements'), agileLog(GOOD_BOOT));
+    await this.extend(KERNEL_BOOT.map(({ pcr, data = Buffer.alloc(0), measured: what = data }) => ({ pcr, digest: hashOf('sha256', what) })));
+    await writeFile(join(this.securityfs, 'tpm0/binary_bios_measurements'), agileLog(KERNEL_BOOT));
     await writeFile(this.list, '');
     await this.measures(measured);
   }

@@ -43,6 +43,13 @@ export const GOOD_BOOT: readonly MadeEvent[] = [
   { pcr: 4, type: 0x80000003, data: Buffer.from('a device path'), measured: Buffer.from('the boot loader') },
 ];
 
+const COMMAND_LINE = '/vmlinuz root=/dev/sda1 ro ima_policy=tcb';
+/** The same machine, whose loader measures the kernel's command line as GRUB does. */
+export const KERNEL_BOOT: readonly MadeEvent[] = [...GOOD_BOOT, { pcr: 8, type: 0x0d, data: Buffer.from(`kernel_cmdline: ${COMMAND_LINE}\0`), measured: Buffer.from(COMMAND_LINE) }];
+
+/** What a policy must hold of it for IMA's word to count. */
+export const kernelReference = () => ({ bank: 'sha256' as const, pcrs: [4, 8].map((pcr) => ({ pcr, values: [pcrsOf(KERNEL_BOOT).get(pcr)!.toString('hex')], events: [] })) });
+
 /** PCR values of a log by a replay that shares nothing with the project's. */
 export function pcrsOf(events: readonly MadeEvent[], bank: Alg = 'sha256', locality = 0): Map<number, Buffer> {
   const values = new Map<number, Buffer>();
