@@ -51,6 +51,7 @@ const CALLS: Record<string, () => Ask> = {
   'GET /v1/payment/carriers/:carrierId/statement': () => get(`/v1/payment/carriers/${payer.carrierId}/statement`),
   'POST /v1/trust/enrol-codes': () => post('/v1/trust/enrol-codes', { user_id: alice.userId }),
   'GET /v1/trust/devices/:deviceId': () => get(`/v1/trust/devices/${payer.deviceId}`),
+  'GET /v1/trust/devices/:deviceId/records': () => get(`/v1/trust/devices/${payer.deviceId}/records`),
   'GET /v1/trust/devices': () => get(`/v1/trust/devices?user_id=${alice.userId}`),
 };
 /** Routes that any user may call, for they answer nothing about anyone. */
