@@ -1,11 +1,13 @@
 /** Payments of a terminal whose verifier is away, with real processes: promised offline, brought in order, settled once, and told as they were. */
-import { cp, readFile, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explainBundle, verifyBundle } from '../../attest/bundle.js';
 import { verifyVoucher } from '../../attest/voucher.js';
 import { fundCarrier, order as userOrder, putCarrier, putPayee, showCarrier } from '../../cli/actions.js';
+import { ARI } from '../../cli/demo/processes.js';
 import { AGENT_ID, type Answer, Stage } from '../../cli/demo/stage.js';
 import type { StatusView } from '../../src/agentapi.js';
 import { type Statement, statement } from '../../src/deposit/statement.js';
@@ -95,6 +97,9 @@ describe('a terminal whose verifier is away', () => {
     expect(verifyVoucher(voucherOf(await order('three')), keys, now)).toMatchObject({ ok: true, verdict: { nth: 3 } });
     expect(verifyVoucher(text.replace('"amount":100,', '"amount":101,'), keys, now)).toMatchObject({ ok: false, firstBroken: expect.stringMatching(/intent$/) });
     expect(verifyVoucher(text.replace(/"ctr":"(\d+)"/, (_, ctr: string) => `"ctr":"${Number(ctr) + 1}"`), keys, now)).toMatchObject({ ok: false, firstBroken: 'attest-binding' });
+    await writeFile(join(stage.dir, 'voucher.json'), text);
+    expect(execFileSync(process.execPath, [ARI, 'verify', join(stage.dir, 'voucher.json'), '--keys', stage.keysFile], { encoding: 'utf8' })).toContain('a promise of 1.00 CNY to florist, at most payment 1 of 4 that were reserved');
+    expect(execFileSync(process.execPath, [ARI, 'status', '--socket', stage.socket], { encoding: 'utf8' })).toMatch(/offline +1 payment\(s\) of together 1\.50 CNY until/);
     expect(verifyVoucher(text, keys, now + 40 * 86_400)).toMatchObject({ ok: false, firstBroken: 'allowance-intent' });
   });
 
