@@ -34,6 +34,8 @@ interface Life {
 
 /** A pid is given again, a pid and a start time are not (within a boot, and so within an epoch of the log). */
 const processOf = ({ pid, startTicks }: Peer): string => `${pid}.${startTicks}`;
+/** Of a process that has ended. */
+const NO_WATCH = { close: (): void => undefined };
 /** So many files are named in one record; the claims of the payment have them all. */
 const NAMED = 8;
 
@@ -94,7 +96,7 @@ export class Lives {
       this.recall();
       for (const life of this.lives.values()) await this.turn(() => this.write(life));
     } catch (error) {
-      this.owe(error, null);
+      if (!isAway(error) || this.lives.size > 0) this.owe(error, null);
     }
   }
 
@@ -144,6 +146,7 @@ export class Lives {
 
   private ended(life: Life): void {
     life.watch.close();
+    life.watch = NO_WATCH;
     life.end = { atMs: Date.now(), unseen: false };
     this.log.info({ agent: life.agentId, process: life.process }, 'an agent has ended');
     if (life.said === null) this.lives.delete(life.process);
@@ -155,7 +158,7 @@ export class Lives {
     if (this.recalled) return;
     for (const { process, agentId, codes, said } of openLives(this.prover.log(0).entries)) {
       if (this.lives.has(process)) continue;
-      const life: Life = { process, agentId, earlier: new Set(codes), said, end: null, watch: { close: () => undefined } };
+      const life: Life = { process, agentId, earlier: new Set(codes), said, end: null, watch: NO_WATCH };
       const [pid = '', startTicks = ''] = process.split('.');
       const watch = awaitExit(Number(pid), startTicks, () => this.ended(life));
       if (watch === null) life.end = { atMs: Date.now(), unseen: true };

@@ -167,6 +167,22 @@ describe('while the log takes no records', () => {
     expect(log.records.map(({ kind, data }) => [kind, data['process']])).toEqual([['agent_start', idOf(peer)], ['agent_exit', idOf(peer)], ['agent_start', idOf(lasting)]]);
   });
 
+  it('a sidecar ends in order that owes the end of an agent', async () => {
+    const { program, peer } = await start();
+    await lives.met(peer, agent);
+    lives.close();
+    const restarted = begin();
+    await restarted.settle();
+    away();
+    peer.close();
+    await program.end();
+    await new Promise((done) => { setTimeout(done, 50); });
+    restarted.close();
+    log.trouble = null;
+    await restarted.settle();
+    expect(log.kinds).toEqual(['agent_start']);
+  });
+
   it('no agent is measured for a payment', async () => {
     away();
     const { peer } = await start();
