@@ -7,6 +7,7 @@ import { confirmPayment, fundCarrier, order as userOrder, paymentIntent, putCarr
 import { AGENT_ID, type Answer, Stage } from '../../cli/demo/stage.js';
 import type { Process } from '../../cli/demo/processes.js';
 import { splitJws } from '../../src/base/jws.js';
+import type { CarrierRules } from '../../src/objects/carrier.js';
 import { parseTrust } from '../../src/objects/trust.js';
 import { loadConfig } from '../../verifier/config.js';
 import { loadKeys } from '../../verifier/keys.js';
@@ -36,7 +37,8 @@ export class Bed {
     this.wire = wire;
   }
 
-  static async open(): Promise<Bed> {
+  /** `offline`: what the carrier permits of it. */
+  static async open(offline: CarrierRules['offline'] = null): Promise<Bed> {
     const stage = await Stage.open();
     const psp = await Psp.prepare(stage.dir);
     const bed = new Bed(stage, psp, await Wire.open(() => stage.url));
@@ -46,13 +48,13 @@ export class Bed {
     await bed.startPsp();
     await stage.createUser();
     await stage.startSidecar();
-    await bed.authorise();
+    await bed.authorise(offline);
     stage.startAgent();
     return bed;
   }
 
   /** A carrier large enough for every row, with a mandate at which the rules decide and one at which the user does. */
-  private async authorise(): Promise<void> {
+  private async authorise(offline: CarrierRules['offline']): Promise<void> {
     const { stage } = this;
     const now = Math.floor(Date.now() / 1000);
     await putPayee(stage.api, { payeeId: 'florist', origin: 'https://flowers.example', scenario: 'gift.flowers', settleAccount: 'florist' });
@@ -60,7 +62,7 @@ export class Bed {
       currency: 'CNY', agents: [AGENT_ID],
       rules: {
         perPaymentMax: 1_000n, totalMax: 100_000n, windows: [], scenarios: ['gift.flowers'], payees: [{ id: 'florist', origin: 'https://flowers.example', scenario: 'gift.flowers' }],
-        notBefore: now - 5, notAfter: now + 86_400, hours: null, levels: ['L2', 'L3', 'L4'], minTier: 'T2', confirmAbove: 1_000n, offline: null,
+        notBefore: now - 5, notAfter: now + 86_400, hours: null, levels: ['L2', 'L3', 'L4'], minTier: 'T2', confirmAbove: 1_000n, offline,
       },
     });
     await fundCarrier(stage.api, stage.carrierId, 100_000n);

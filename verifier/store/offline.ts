@@ -40,7 +40,8 @@ async function holdSlots(tx: Tx, { allowanceId, mandateId, carrierId, maxCount, 
   for (let nth = 0; nth < maxCount; nth++) {
     const slot = await freeSlot(tx, mandateId);
     if (maxPayments !== null && slot > BigInt(maxPayments)) throw moved();
-    await tx.insertInto('mandate_uses').values({ mandate_id: mandateId, slot, payment_id: held(allowanceId, nth), state: 'held' }).execute();
+    const row = { mandate_id: mandateId, slot, payment_id: held(allowanceId, nth), state: 'held' as const };
+    if (!hitOne(await tx.insertInto('mandate_uses').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw moved();
   }
 }
 
