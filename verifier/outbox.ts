@@ -1,6 +1,6 @@
 /**
  * Tells devices what concerns them, whichever process they are connected to. A device that is connected here hears it at once; a row in the database tells
- * the other processes, who look for new rows while a device is connected to them. Nothing rests on it: what is revoked is refused whether or not the device
+ * the other processes, who look for new rows while a device is connected to them. The policy in force is looked for in the same rhythm. Nothing rests on it: what is revoked is refused whether or not the device
  * has heard, and a device that connects is told everything.
  */
 import { randomUUID } from 'node:crypto';
@@ -16,7 +16,6 @@ const POLL_MS = 200;
 const OVERLAP_MS = 2_000;
 /** Nobody looks for older rows. */
 const KEPT_MS = 60_000;
-const EVERYONE = '*';
 
 export class Outbox {
   private readonly v: () => Verifier;
@@ -26,6 +25,8 @@ export class Outbox {
   private timer: NodeJS.Timeout | null = null;
   private polling: Promise<void> | null = null;
   private forgottenMs = 0;
+  /** The store is away: said once. */
+  private blind = false;
 
   constructor(v: () => Verifier) {
     this.v = v;
@@ -54,10 +55,11 @@ export class Outbox {
     await this.write('mandates', deviceId, '');
   }
 
-  /** Another policy is in force, here and in every process. */
-  async enforced(policy: string): Promise<void> {
-    this.pushPolicy(policy);
-    await this.write('policy', EVERYONE, policy);
+  /** Another policy is in force: the devices that are connected here are told. Other processes look for it themselves. */
+  enforced(): void {
+    const v = this.v();
+    const policy = v.trust.policy().token;
+    for (const deviceId of v.hub.connected()) v.hub.push(deviceId, 'policy', { policy });
   }
 
   private async write(topic: OutboxRow['topic'], subject: string, body: string): Promise<void> {
@@ -67,22 +69,27 @@ export class Outbox {
 
   private async poll(): Promise<void> {
     const v = this.v();
-    if (v.hub.connected().length === 0) return;
     try {
-      const nowMs = v.now();
-      for (const row of await v.store.outbox(nowMs - OVERLAP_MS)) await this.deliver(row);
-      this.forget(nowMs);
-      if (nowMs - this.forgottenMs > KEPT_MS) await v.store.clearOutbox((this.forgottenMs = nowMs) - KEPT_MS);
+      await this.pushPolicy();
+      if (v.hub.connected().length > 0) await this.deliverNew(v.now());
+      this.blind = false;
     } catch (err) {
-      v.logger.warn({ err }, 'the outbox could not be read');
+      if (!this.blind) v.logger.warn({ err }, 'the outbox cannot be read');
+      this.blind = true;
     }
+  }
+
+  private async deliverNew(nowMs: number): Promise<void> {
+    const { store } = this.v();
+    for (const row of await store.outbox(nowMs - OVERLAP_MS)) await this.deliver(row);
+    this.forget(nowMs);
+    if (nowMs - this.forgottenMs > KEPT_MS) await store.clearOutbox((this.forgottenMs = nowMs) - KEPT_MS);
   }
 
   private async deliver({ eventId, topic, subject, body, createdMs }: OutboxRow): Promise<void> {
     if (this.seen.has(eventId) || eventId.startsWith(this.origin)) return;
     this.seen.set(eventId, createdMs);
     const v = this.v();
-    if (topic === 'policy') return this.takePolicy(body);
     const sinceMs = v.hub.connectedSince(subject);
     if (sinceMs === null || createdMs < sinceMs) return;
     if (topic === 'mandates') return this.pushMandates(subject);
@@ -95,16 +102,12 @@ export class Outbox {
     if (v.hub.connectedSince(deviceId) !== null) v.hub.push(deviceId, 'mandates', await mandatesBody(v, deviceId));
   }
 
-  private async takePolicy(policy: string): Promise<void> {
+  /** The policy in force, as another process may have changed it. */
+  private async pushPolicy(): Promise<void> {
     const v = this.v();
-    if (v.trust.policy().token === policy) return;
-    await v.trust.enforce(policy);
-    this.pushPolicy(policy);
-  }
-
-  private pushPolicy(policy: string): void {
-    const v = this.v();
-    for (const deviceId of v.hub.connected()) v.hub.push(deviceId, 'policy', { policy });
+    const before = v.trust.policy();
+    await v.trust.refresh();
+    if (v.trust.policy() !== before) this.enforced();
   }
 
   private forget(nowMs: number): void {

@@ -20,6 +20,8 @@ export interface Trust {
   policy(): Verified<Policy>;
   /** Puts another policy in force. @throws Fault token.signature, token.malformed, store.conflict when the version is not newer */
   enforce(token: string): Promise<void>;
+  /** Takes the policy that another process has put in force. */
+  refresh(): Promise<void>;
 }
 
 export const published = (role: Role, owner: string, kid: string, { kty, crv, x, y }: PublicJwk): TrustedKey => ({ kty, crv, x, y, kid, use: 'sig', alg: 'ES256', ariRole: role, ariSub: owner });
@@ -54,17 +56,34 @@ export async function loadTrust(config: VerifierConfig, keys: Keys, store: Store
   for (const row of publishers.rows) await publish(store, row, nowMs);
   const own = await ownKeys(store);
   const finder: KeyFinder = (role, kid) => (role === 'publisher' ? publishers.keys(role, kid) : own(role, kid));
-  let policy = await keepPolicy(store, open(POLICY, readText(config.trust.policyFile).trim(), finder));
+  let policy = await policyAtStart(config.trust.policyFile, store, finder);
   return {
     tpm: loadTpmTrust(config.trust),
     keys: finder,
     policy: () => policy,
     async enforce(token) {
       const next = open(POLICY, token, finder);
-      if (next.value.id === policy.value.id && next.value.version <= policy.value.version) throw fault('store.conflict', { what: `version ${next.value.version} of policy ${next.value.id}` });
+      if (next.value.version <= policy.value.version) throw fault('store.conflict', { what: `version ${next.value.version} of policy ${next.value.id}` });
       policy = await keepPolicy(store, next);
     },
+    async refresh() {
+      const newest = await store.newestPolicy();
+      if (newest !== null && newest !== policy.token) policy = open(POLICY, newest, finder);
+    },
   };
+}
+
+/**
+ * The policy of the file, or a newer one that was put in force since: what the API was told outlives a restart. A file that was changed must say a newer
+ * version, or the operator would believe in force what is not.
+ */
+async function policyAtStart(file: string, store: Store, finder: KeyFinder): Promise<Verified<Policy>> {
+  const written = open(POLICY, readText(file).trim(), finder);
+  const newest = await store.newestPolicy();
+  const inForce = newest === null ? null : open(POLICY, newest, finder);
+  if (inForce === null || written.value.version > inForce.value.version) return keepPolicy(store, written);
+  if ((await store.policy(written.sha256)) === null) throw fault('config.invalid', { file, what: `version ${written.value.version} is not newer than version ${inForce.value.version}, which is in force` });
+  return inForce;
 }
 
 async function keepPolicy(store: Store, policy: Verified<Policy>): Promise<Verified<Policy>> {

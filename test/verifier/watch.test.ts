@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { POLICY } from '../../src/objects/decision.js';
+import { type Policy, POLICY } from '../../src/objects/decision.js';
 import { seal } from '../../src/objects/signed.js';
 import { DEFAULT_POLICY } from '../../verifier/init.js';
 import { loadKeys } from '../../verifier/keys.js';
@@ -43,6 +43,10 @@ const quick = async <T>(work: Promise<T>): Promise<T> => {
   expect(performance.now() - from).toBeLessThan(1000);
   return result;
 };
+const policyOf = (changes: Partial<Policy>): string => {
+  const { operator } = loadKeys(payer.service.config.keys.dir, payer.service.config.deposit.origin);
+  return seal(POLICY, { ...DEFAULT_POLICY, iss: ISSUER, iat: Math.floor(Date.now() / 1000), ...PAYER_POLICY, ...changes }, operator);
+};
 const drained = async (): Promise<void> => { await new Promise((done) => { setTimeout(done, 300); }); };
 
 describe('a device that is connected to another process', () => {
@@ -74,11 +78,32 @@ describe('a device that is connected to another process', () => {
   });
 
   it('hears of another policy, and the process that it is connected to decides by it', async () => {
-    const { operator } = loadKeys(payer.service.config.keys.dir, payer.service.config.deposit.origin);
-    const policy = seal(POLICY, { ...DEFAULT_POLICY, iss: ISSUER, iat: Math.floor(Date.now() / 1000), ...PAYER_POLICY, version: 9 }, operator);
+    const policy = policyOf({ version: 9 });
     await post('/v1/trust/policy', { policy });
     expect((await quick(payer.link.next('policy', (body) => body.policy === policy))).policy).toBe(policy);
     expect((await payer.service.get('/v1/trust/policy')).policy).toBe(policy);
+  });
+});
+
+describe('a policy that was put in force', () => {
+  const inForce = async (url: string): Promise<string> => ((await (await fetch(new URL('/v1/trust/policy', url))).json()) as { policy: string }).policy;
+
+  it('reaches a process that no device is connected to, and outlives a restart', async () => {
+    const policy = policyOf({ version: 10 });
+    expect(await payer.service.post('/v1/trust/policy', { policy })).toEqual({ policy });
+    await drained();
+    expect(await inForce(second.url)).toBe(policy);
+    await second.close();
+    second = await another();
+    expect(await inForce(second.url), 'the file is older').toBe(policy);
+  });
+
+  it('is not replaced by a file of the operator that says no newer version: the start is refused, for he would believe in force what is not', async () => {
+    const { policyFile } = payer.service.config.trust;
+    const before = readFileSync(policyFile, 'utf8');
+    writeFileSync(policyFile, policyOf({ version: 10, minTier: 'T3' }));
+    await expect(another()).rejects.toMatchObject({ code: 'config.invalid', message: expect.stringContaining('version 10') as string });
+    writeFileSync(policyFile, before);
   });
 });
 

@@ -71,7 +71,7 @@ export const TRUST: readonly Route[] = [
     method: 'POST', path: '/v1/trust/policy', authority: 'admin', summary: 'Puts a newer version of the policy in force.', body: record({ policy: token() }), answer: record({ policy: token() }),
     async handle(v, { body: { policy } }) {
       await v.trust.enforce(policy);
-      await v.outbox.enforced(policy);
+      v.outbox.enforced();
       return { policy };
     },
   }),

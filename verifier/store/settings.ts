@@ -2,11 +2,16 @@
 import { addOnce, type Database } from './database.js';
 import type { Store } from './verbs.js';
 
-export const settingsVerbs = (db: Database): Pick<Store, 'putPolicy' | 'policy' | 'putKey' | 'keys'> => ({
+export const settingsVerbs = (db: Database): Pick<Store, 'putPolicy' | 'policy' | 'newestPolicy' | 'putKey' | 'keys'> => ({
   putPolicy: ({ policySha256, id, version, stage, token }) => db.write((tx) => addOnce(tx, 'policies', { policy_sha256: policySha256 }, { id, version, stage, token })),
 
   policy: (policySha256) => db.read(async (tx) => {
     const found = await tx.selectFrom('policies').select('token').where('policy_sha256', '=', policySha256).executeTakeFirst();
+    return found?.token ?? null;
+  }),
+
+  newestPolicy: () => db.read(async (tx) => {
+    const found = await tx.selectFrom('policies').select('token').orderBy('version', 'desc').limit(1).executeTakeFirst();
     return found?.token ?? null;
   }),
 

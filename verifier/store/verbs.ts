@@ -45,8 +45,8 @@ export type LeafDraft = Omit<DepositLeaf, 'seq' | 'prev'> & { kind: LeafKind };
 export interface QueuedLeaf { eventId: string; chain: string; body: string }
 export interface StoredLeaf { idx: number; eventId: string; chain: string; seq: number; leafHash: Sha256; leaf: string }
 
-/** What one process tells the others: a message for a device, that a device is to be told its mandates anew, or a policy for everyone. */
-export interface OutboxRow { eventId: string; topic: 'message' | 'mandates' | 'policy'; subject: string; body: string; createdMs: number }
+/** What one process tells the others: a message for a device, or that a device is to be told its mandates anew. */
+export interface OutboxRow { eventId: string; topic: 'message' | 'mandates'; subject: string; body: string; createdMs: number }
 /** What happened to something of a user's, as the log holds it. */
 export interface UserEvent { index: number; eventId: string; chain: string; seq: number; paymentId: string | null; kind: LeafKind; code: Code | null; tsMs: number }
 
@@ -268,6 +268,8 @@ export interface Store {
   /* policies, keys, idempotency */
   putPolicy(row: { policySha256: Sha256; id: string; version: number; stage: string; token: string }): Promise<void>;
   policy(policySha256: Sha256): Promise<string | null>;
+  /** The token of the policy with the highest version, whatever its id; null when there is none. */
+  newestPolicy(): Promise<string | null>;
   putKey(row: { kid: string; role: string; jwk: string; fromMs: number }): Promise<void>;
   keys(): Promise<{ kid: string; role: string; jwk: string; retiredMs: number | null }[]>;
   /** The sum over all accounts; zero by construction. For tests and audits. */

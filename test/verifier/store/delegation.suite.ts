@@ -73,6 +73,8 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
     expect(await refusal(world.store.putPolicy({ ...policy, policySha256: 'q' })), 'one version is one policy').toBe('store.conflict');
     expect(await world.store.policy('p')).toBe('t');
     expect(await world.store.policy('q')).toBeNull();
+    await world.store.putPolicy({ ...policy, policySha256: 'r', id: 'another', version: 2, token: 'newer' });
+    expect(await world.store.newestPolicy()).toBe('newer');
 
     const key = { kid: 'v-1', role: 'verifier', jwk: '{}', fromMs: NOW };
     for (let i = 0; i < 2; i++) await world.store.putKey(key);
