@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import base from './vitest.config.js';
 
 /** What the default run shows on embedded SQLite, on a PostgreSQL server of the tests' own: the store's promises, then whole payments, crashes and two processes on one database. */
-const SERVICE = ['payment', 'recovery', 'watch', 'enrol', 'statuses'].map((name) => `test/verifier/${name}.test.ts`);
+const SERVICE = ['payment', 'offline', 'recovery', 'watch', 'enrol', 'statuses'].map((name) => `test/verifier/${name}.test.ts`);
 
 export default defineConfig({
   ...base,

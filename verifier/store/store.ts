@@ -4,7 +4,7 @@
  * Who may call what: enrolment and devices - the link; freshness and decide - the appraisal and decision service; delegation - carrier issuer and consent
  * service; tokens and expiry - the carrier issuer; redemptions - settlement; sequence - the deposit log. Nobody else writes.
  *
- * Order of locks, the same in every verb, so that none waits for another in a circle on a database with row locks: nonce, device, payment, redemption,
+ * Order of locks, the same in every verb, so that none waits for another in a circle on a database with row locks: offline allowance, nonce, device, payment, redemption,
  * carrier, mandate, slot, reservation, accounts by id, log queue. SQLite has one write lock, taken at the beginning.
  *
  * A payment that the carrier's own ledger settles is four commits: decide (nonce, device, reservation, queued leaf: what was judged is what is paid), sequence
