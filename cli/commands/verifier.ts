@@ -15,11 +15,11 @@ import { tls } from './verifier-tls.js';
 const configOption = (): Option => new Option('-c, --config <FILE>', 'configuration').default(process.env['ARI_CONFIG'] ?? '/etc/ari/verifier.toml');
 
 /** A configuration to begin with; every line of it is explained in docs/configuration.md. */
-export const verifierToml = ({ issuer, listen, testRoots = [] }: { issuer: string; listen: string; testRoots?: string[] }): string => `issuer = ${JSON.stringify(issuer)}
+export const verifierToml = ({ issuer, listen, testRoots = [], storeUrl }: { issuer: string; listen: string; testRoots?: string[]; storeUrl?: string | undefined }): string => `issuer = ${JSON.stringify(issuer)}
 listen = ${JSON.stringify(listen)}
 
 [store]
-path = "verifier.db"
+${storeUrl === undefined ? 'path = "verifier.db"' : `url = ${JSON.stringify(storeUrl)}`}
 
 [keys]
 dir = "keys"

@@ -68,11 +68,11 @@ export class Stage {
   }
 
   /** The publisher signs what the agent consists of; the verifier trusts that publisher, and the test root of the TPM. `toml`: more of its configuration. */
-  async startVerifier(toml = ''): Promise<void> {
+  async startVerifier(toml = '', storeUrl?: string): Promise<void> {
     const port = await freePort();
     const file = join(this.dir, 'verifier', 'verifier.toml');
     await mkdir(join(this.dir, 'verifier'), { recursive: true });
-    await writeFile(file, verifierToml({ issuer: `http://127.0.0.1:${port}`, listen: `127.0.0.1:${port}`, testRoots: [join(this.dir, 'test-root.pem')] }) + toml);
+    await writeFile(file, verifierToml({ issuer: `http://127.0.0.1:${port}`, listen: `127.0.0.1:${port}`, testRoots: [join(this.dir, 'test-root.pem')], storeUrl }) + toml);
     const config = loadConfig(file);
     initVerifier(config, DEMO_POLICY);
     await this.publishAgent(config.trust.publishers);

@@ -46,6 +46,7 @@ export async function pay(asked: Asked, on: Ports): Promise<Payment> {
   const held = allowed ?? on.wallet.choose(asked.agent, asked.request, seconds(on));
   if (!held) on.session.standing(); // which mandates there are is the verifier's to say: offline, nobody knows
   const payment = await take(asked, held, on);                                       // 1 ask
+  if (payment.state === 'outcome_unknown' && !on.session.isDown) await resume(payment, on); // who asks again hears what became of it
   if (!mayAttempt(payment)) return payment;
   if (!held) return refuse(payment, fault('mandate.unknown'), on);                   // 3 no mandate at all
   try {
@@ -149,11 +150,13 @@ async function refuse(payment: Payment, why: Fault, on: Ports): Promise<Payment>
   return on.book.write(payment, { state: 'denied', decision: 'deny', code: why.code, message: why.message });
 }
 
+/** Faults of the way and of the verifier's own: its decision may be committed all the same. */
+const UNKNOWN: ReadonlySet<string> = new Set(['link.timeout', 'link.offline', 'link.protocol', 'store.unavailable', 'deposit.unavailable', 'bug.internal']);
+
 /** An attempt ended with a fault. Before the evidence left the device nothing happened; after it only the verifier knows what did. */
 async function leave(payment: Payment, why: Fault, on: Ports): Promise<Payment> {
   if (payment.state === 'proving') {
-    const unknown = why.code === 'link.timeout' || why.code === 'link.offline' || why.code === 'link.protocol';
-    return on.book.write(payment, { state: unknown ? 'outcome_unknown' : 'failed', code: why.code, message: why.message });
+    return on.book.write(payment, { state: UNKNOWN.has(why.code) ? 'outcome_unknown' : 'failed', code: why.code, message: why.message });
   }
   if (payment.state === 'received') report(payment, why, on);
   throw why;

@@ -1,7 +1,6 @@
 /** Real processes to be killed: software TPM, sidecar, verifier, payment service provider and agent, with a wire between sidecar and verifier. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
-import Libsql from 'libsql';
 import { verifyBundle } from '../../attest/bundle.js';
 import { confirmPayment, fundCarrier, order as userOrder, paymentIntent, putCarrier, putPayee } from '../../cli/actions.js';
 import { AGENT_ID, type Answer, Stage } from '../../cli/demo/stage.js';
@@ -9,14 +8,19 @@ import type { Process } from '../../cli/demo/processes.js';
 import { splitJws } from '../../src/base/jws.js';
 import type { CarrierRules } from '../../src/objects/carrier.js';
 import { parseTrust } from '../../src/objects/trust.js';
-import { loadConfig } from '../../verifier/config.js';
+import { loadConfig, placeOf } from '../../verifier/config.js';
 import { loadKeys } from '../../verifier/keys.js';
 import { openStore } from '../../verifier/store/store.js';
+import { Cluster } from '../support/postgres/cluster.js';
 import { Psp } from '../support/psp/process.js';
 import { audit } from '../verifier/store/bench.js';
+import type { SqlRow } from '../support/postgres/sql.js';
+import { below } from './below.js';
 import { Wire } from './link.js';
 
-export type Victim = 'sidecar' | 'verifier' | 'psp';
+export type Victim = 'sidecar' | 'verifier' | 'psp' | 'database';
+/** Those that are processes of the stage. */
+export type Staged = Exclude<Victim, 'psp' | 'database'>;
 export interface Purchase { key: string; mandateId: string; bound?: 'exact' | 'max'; captureUntil?: number }
 
 const AMOUNT = 100;
@@ -28,23 +32,26 @@ export class Bed {
   readonly stage: Stage;
   readonly psp: Psp;
   readonly wire: Wire;
+  /** A database that can be killed by itself; without it the verifier's is a file and dies with it. */
+  readonly database: Cluster | null;
   standing = '';
   asking = '';
 
-  private constructor(stage: Stage, psp: Psp, wire: Wire) {
+  private constructor(stage: Stage, psp: Psp, wire: Wire, database: Cluster | null) {
+    this.database = database;
     this.stage = stage;
     this.psp = psp;
     this.wire = wire;
   }
 
-  /** `offline`: what the carrier permits of it. */
-  static async open(offline: CarrierRules['offline'] = null): Promise<Bed> {
+  /** `offline`: what the carrier permits of it. `database`: a server of its own in place of the verifier's file. */
+  static async open({ offline = null, database = null }: { offline?: CarrierRules['offline']; database?: Cluster | null } = {}): Promise<Bed> {
     const stage = await Stage.open();
     const psp = await Psp.prepare(stage.dir);
-    const bed = new Bed(stage, psp, await Wire.open(() => stage.url));
+    const bed = new Bed(stage, psp, await Wire.open(() => stage.url), database);
     await stage.startTpm();
     stage.link = bed.wire.url;
-    await stage.startVerifier(`\n[roles.settlement]\nadapter = "http"\npsp_url = "${psp.url}"\npsp_key_file = "${psp.keyFile}"\n`);
+    await stage.startVerifier(`\n[roles.settlement]\nadapter = "http"\npsp_url = "${psp.url}"\npsp_key_file = "${psp.keyFile}"\n`, database?.url('postgres'));
     await bed.startPsp();
     await stage.createUser();
     await stage.startSidecar();
@@ -75,15 +82,17 @@ export class Bed {
 
   private get config() { return loadConfig(join(this.stage.dir, 'verifier', 'verifier.toml')); }
 
-  process(victim: Exclude<Victim, 'psp'>): Process { return this.stage[victim]; }
+  process(victim: Staged): Process { return this.stage[victim]; }
 
   /** Kills at once, without waiting for the end. */
   kill(victim: Victim): () => void {
-    return () => (victim === 'psp' ? void this.psp.kill() : process.kill(this.process(victim).pid, 'SIGKILL'));
+    if (victim === 'psp') return () => void this.psp.kill();
+    if (victim === 'database') return () => void this.database?.kill();
+    return () => process.kill(this.process(victim).pid, 'SIGKILL');
   }
 
   /** Waits until somebody else has killed it. */
-  async gone(victim: Exclude<Victim, 'psp'>): Promise<void> {
+  async gone(victim: Staged): Promise<void> {
     const { pid } = this.process(victim);
     for (const end = Date.now() + 20_000; Date.now() < end; await sleep(5)) {
       try { process.kill(pid, 0); } catch { return; }
@@ -95,6 +104,9 @@ export class Bed {
     if (victim === 'psp') {
       await this.psp.died();
       await this.startPsp();
+    } else if (victim === 'database') {
+      await this.database?.kill();
+      await this.database?.run();
     } else if (victim === 'verifier') {
       await this.stage.verifier.stop('SIGKILL');
       await this.stage.restartVerifier();
@@ -146,24 +158,21 @@ export class Bed {
 
   /** Ledger, log, carrier and the provider's book agree; the agent is told what the verifier knows; and the bundle verifies. @returns what is wrong */
   async check(answer: Answer): Promise<string[]> {
-    const { path } = this.config.store;
-    const store = await openStore({ path: path! });
-    const below = new Libsql(path!);
-    below.defaultSafeIntegers(true);
-    below.exec('PRAGMA busy_timeout=5000');
+    const place = placeOf(this.config);
+    const store = await openStore(place);
+    const { sql, close } = below(place);
     try {
-      const sql = (text: string) => below.prepare(text).all() as never[];
       return [...(await audit(store, sql)), ...this.compare(sql), ...(await this.truth(answer))];
     } finally {
-      below.close();
+      await close();
       await store.close();
     }
   }
 
   /** What moved at the provider is what was captured and refunded here: nothing twice, nothing lost, nothing left reserved. */
-  private compare(sql: (text: string) => never[]): string[] {
+  private compare(sql: (text: string) => SqlRow[]): string[] {
     const booked = this.psp.book().filter(({ outcome }) => outcome === 'settled').map(({ id, amount }) => `${id} ${amount}`).sort();
-    const rows = sql(`SELECT jti AS id, amount FROM redemptions WHERE state = 'settled' UNION ALL SELECT refund_id, amount FROM refunds WHERE state = 'settled'`) as { id: string; amount: bigint }[];
+    const rows = sql(`SELECT jti AS id, amount FROM redemptions WHERE state = 'settled' UNION ALL SELECT refund_id, amount FROM refunds WHERE state = 'settled'`) as unknown as { id: string; amount: bigint }[];
     const kept = rows.map(({ id, amount }) => `${id} ${amount}`).sort();
     const open = sql(`SELECT payment_id FROM payments WHERE state IN('permitted','deposited','released','outcome_unknown')`);
     return [
@@ -185,6 +194,7 @@ export class Bed {
     this.wire.close();
     await this.psp.kill();
     await this.stage.close();
+    await this.database?.close();
   }
 }
 

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LinkType } from '../../src/link.js';
-import { Bed, paymentOf, type Purchase, type Victim } from './bed.js';
+import { Bed, paymentOf, type Purchase, type Staged } from './bed.js';
 
 let bed: Bed;
 const table: string[] = [];
-beforeAll(async () => { bed = await Bed.open({ maxCount: 3, maxTotal: 600n }); }, 120_000);
+beforeAll(async () => { bed = await Bed.open({ offline: { maxCount: 3, maxTotal: 600n } }); }, 120_000);
 afterAll(async () => {
   await bed?.close();
   process.stdout.write(`\n${table.join('\n')}\n`);
@@ -69,7 +69,7 @@ describe('the device is killed', () => {
   });
 });
 
-const MESSAGES: [arrow: string, type: LinkType, from: 'sidecar' | 'verifier', victim: Exclude<Victim, 'psp'>, goesOn: boolean][] = [
+const MESSAGES: [arrow: string, type: LinkType, from: 'sidecar' | 'verifier', victim: Staged, goesOn: boolean][] = [
   ['bring', 'offline', 'sidecar', 'sidecar', false],
   ['bring', 'offline', 'sidecar', 'sidecar', true],
   ['bring', 'offline', 'sidecar', 'verifier', true],

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { ensurePackages } from '../../../cli/demo/packages.js';
 
 /** In memory where there is such a directory: what a killed server wrote stays, only a power cut would show the difference. */
 const ROOT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -13,7 +14,7 @@ const ROOT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 const VERSIONS = '/usr/lib/postgresql';
 
 /** The folder of the newest installed server's programs, null when there is none. */
-export function serverPrograms(): string | null {
+function serverPrograms(): string | null {
   const versions = existsSync(VERSIONS) ? readdirSync(VERSIONS).sort((a, b) => Number(b) - Number(a)) : [];
   return versions.map((version) => join(VERSIONS, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb'))) ?? null;
 }
@@ -41,6 +42,7 @@ export class Cluster {
   }
 
   static async start(): Promise<Cluster> {
+    if (serverPrograms() === null) ensurePackages({ postgresql: ['initdb'] }, (text) => process.stderr.write(`${text}\n`));
     const bin = serverPrograms();
     if (bin === null) throw new Error('no PostgreSQL server is installed');
     const cluster = new Cluster(bin);
@@ -57,7 +59,7 @@ export class Cluster {
   /** Until it answers. After a kill the old server's last processes may hold the folder for a moment. */
   async run(): Promise<void> {
     for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) {
-      if (this.postmaster === null || this.postmaster.exitCode !== null) {
+      if (!this.alive) {
         this.postmaster = spawn(join(this.bin, 'postgres'), ['-D', this.data, '-k', this.dir, '-c', 'listen_addresses=', '-c', 'max_connections=200', '-c', 'max_wal_size=128MB'], { ...this.as, cwd: this.dir, stdio: 'ignore' });
       }
       if (await this.answers()) return;
@@ -77,15 +79,21 @@ export class Cluster {
     }
   }
 
-  /** kill -9 of the postmaster: nothing of the server goes on. */
+  /** Of the postmaster, 0 when there is none. */
+  get pid(): number { return this.postmaster?.pid ?? 0; }
+
+  /** kill -9 of the postmaster: nothing of the server goes on. Killed when the call returns, gone when it resolves. */
   async kill(): Promise<void> {
-    const { postmaster } = this;
-    this.postmaster = null;
-    if (postmaster === null) return;
-    const ended = once(postmaster, 'exit');
-    postmaster.kill('SIGKILL');
-    await ended;
+    this.postmaster?.kill('SIGKILL');
+    await this.gone();
   }
+
+  /** Until it has ended, whoever ended it. */
+  async gone(): Promise<void> {
+    if (this.alive) await once(this.postmaster!, 'exit');
+  }
+
+  private get alive(): boolean { return this.postmaster !== null && this.postmaster.exitCode === null && this.postmaster.signalCode === null; }
 
   async close(): Promise<void> {
     await this.kill();
