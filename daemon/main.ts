@@ -56,10 +56,10 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const codeFile = join(config.state.dir, ENROL_CODE_FILE);
   const allowances = await Allowances.open(join(config.state.dir, 'offline.json'), trust, log);
   const offline: Offline = new Offline(allowances, trust.aud, () => ports);
-  const settleUp = (): void => {
-    offline.settleUp().catch((error: unknown) => {
+  const settleUp = (connected = false): void => {
+    offline.settleUp(connected).catch((error: unknown) => {
       log.warn({ code: asFault(error).code }, asFault(error).message);
-      if (session.state === 'ready') setTimeout(settleUp, SETTLE_AGAIN_MS).unref();
+      if (session.state === 'ready') setTimeout(() => settleUp(), SETTLE_AGAIN_MS).unref();
     });
   };
   const session = new Session({
@@ -76,7 +76,7 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
     onReady: () => {
       settle();
       for (const payment of book.all()) if (isOpen(payment.state) && payment.state !== 'received' && !isWaiting(payment)) void resume(payment, ports);
-      settleUp();
+      settleUp(true);
     },
   });
   const ports: Ports = {
@@ -130,12 +130,12 @@ async function hear(message: VerifierMessage, on: Ports): Promise<void> {
   switch (message.type) {
     case 'mandates': {
       on.wallet.replace(message.body);
-      if (on.session.state === 'ready') await on.offline.settleUp();
+      if (on.session.state === 'ready') await on.offline.settleUp(false);
       return;
     }
     case 'revoked': {
       on.wallet.drop(message.body.subject);
-      return on.offline.settleUp();
+      return on.offline.settleUp(false);
     }
     case 'confirmed': {
       const payment = on.book.get(message.body.paymentId);

@@ -176,6 +176,7 @@ export const CODES = {
   'offline.expired': row('decision', 403, 'device', 'the offline allowance was not alive when the payment was made', 'connect the device: it gets a new one'),
   'offline.late': row('decision', 403, 'device', 'the payment was brought after its time: its money went back to the carrier', 'connect the device before the allowance\'s upload_until'),
   'offline.closed': row('decision', 403, 'device', 'the payment was made after the device had come back (counter {ctr}, ended at {end})', 'pay online while there is a connection'),
+  'offline.counted': row('fault', 503, 'device', 'the counter stands at {ctr} where {last} was the last one known: the allowance may have ended', 'connect the device: it gets a new one'),
   'offline.count': row('decision', 403, 'device', 'the offline allowance is for {max} payments', 'connect the device: it gets a new one'),
   'offline.total': row('decision', 403, 'device', '{amount} is more than the {left} left of the offline allowance', 'pay less, or connect the device'),
   'offline.per_payment': row('decision', 403, 'agent', '{amount} is over the limit of {max} for one offline payment', 'pay less, or connect the device'),

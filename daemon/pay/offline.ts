@@ -27,6 +27,8 @@ export class Offline {
   readonly #on: () => Ports;
   readonly #aud: string;
   readonly #turn = inTurn();
+  /** Values of the counter that were used, also for payments that were not made then. */
+  readonly #used = new Map<string, bigint>();
 
   /** `on` is asked for when work begins: this is itself a part of it. */
   constructor(allowances: Allowances, aud: string, on: () => Ports) {
@@ -45,6 +47,7 @@ export class Offline {
       peer.stillThere();
       const key = await on.prover.agentKey(agent.id);
       const { proof, closedMandate } = await this.#prove(payment, allowed, claims, key);
+      this.#used.set(allowed.allowance.value.jti, proof.ctr);
       this.#judge({ payment, allowed, proof, agent });
       peer.stillThere();
       const { jti } = allowed.allowance.value;
@@ -56,15 +59,19 @@ export class Offline {
     });
   }
 
-  /** Brings what was paid meanwhile, gives back what is left, and asks for the next allowances. @throws Fault of the link, or of a verifier in trouble: to be done again */
-  settleUp(): Promise<void> {
+  /**
+   * Brings what was paid meanwhile, gives back what is left, and asks for the next allowances. `connected`: the device has just come, which has ended every
+   * allowance that it had.
+   * @throws Fault of the link, or of a verifier in trouble: to be done again
+   */
+  settleUp(connected: boolean): Promise<void> {
     return this.#turn(async () => {
       const on = this.#on();
+      if (connected) await this.allowances.keepOnly(new Set());
+      const dropped = await this.allowances.keepOnly(new Set(on.wallet.offline().map(({ mandate }) => mandate.value.jti)));
       for (const payment of waiting(on)) await this.#bring(payment, on);
       await on.session.request('allowance_return', {});
-      const held = on.wallet.offline();
-      const dropped = await this.allowances.keepOnly(new Set(held.map(({ mandate }) => mandate.value.jti)));
-      for (const { token, mandate, carrier } of held) await this.#ask(mandate.value.jti, { mandate: token, carrier: carrier.token }, on);
+      for (const { token, mandate, carrier } of on.wallet.offline()) await this.#ask(mandate.value.jti, { mandate: token, carrier: carrier.token }, on);
       if (dropped) on.session.again(); // its counter ends what was allowed and is not any more
     });
   }
@@ -85,6 +92,14 @@ export class Offline {
     });
   }
 
+  /**
+   * The last value of the counter that this device knows of. When it stands higher, it counted elsewhere: on a connection of which no answer came,
+   * which may have ended the allowance, or beside a copy of its state. Then nothing is paid before the verifier was asked.
+   */
+  #lastOf({ allowance: { value: { jti, ctrBase } } }: Allowed): bigint {
+    return [spentUnder(this.#on(), jti).ctrLast, this.#used.get(jti) ?? 0n].reduce((last, ctr) => (ctr > last ? ctr : last), ctrBase);
+  }
+
   #precheck({ intent }: Payment, allowed: Allowed, made: { ctr: bigint; clock: bigint } | null): Finding[] {
     const on = this.#on();
     const { value } = allowed.allowance;
@@ -97,7 +112,7 @@ export class Offline {
     const on = this.#on();
     let closedMandate = '';
     const proof = await on.prover.proveOffline({
-      aud: this.#aud, pcrs: allowed.policy.value.pcrs, epoch: allowed.epoch, logFrom: allowed.logFrom,
+      aud: this.#aud, pcrs: allowed.policy.value.pcrs, epoch: allowed.epoch, logFrom: allowed.logFrom, last: this.#lastOf(allowed),
       nonceOf: (ctr) => offlineNonce(allowed.allowance.value.jti, ctr),
       close: (nonce) => {
         if (!on.session.isDown) throw fault('link.stale');

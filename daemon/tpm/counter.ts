@@ -20,10 +20,14 @@ export class Counter {
     return counter;
   }
 
+  value(): Promise<bigint> {
+    return this.index.readNumber();
+  }
+
   /** One more. @returns the value, which nobody else changes within a turn of the TPM */
   async increment(): Promise<bigint> {
     await this.index.write(NV_Increment, {});
-    return this.index.readNumber();
+    return this.value();
   }
 
   async certify(qualifyingData: Uint8Array): Promise<Attestation> {

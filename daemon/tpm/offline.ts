@@ -18,6 +18,8 @@ export interface OfflineRequest {
   readonly pcrs: readonly number[];
   readonly epoch: Sha256;
   readonly logFrom: number;
+  /** The last value of the counter that is known. At another one nothing is counted: it rose where nobody here knows. */
+  readonly last: bigint;
   readonly nonceOf: (ctr: bigint) => Sha256;
   readonly close: (nonce: Sha256) => Promise<Pick<ProofParts, 'paymentSha256' | 'mandateSha256' | 'closedSha256' | 'agent' | 'jkt'>>;
 }
@@ -25,12 +27,14 @@ export interface OfflineRequest {
 /** `clock`: the TPM's clock, ms, as it signed it with the counter. */
 export interface OfflineProof { readonly evidence: PaymentEvidence; readonly platform: PlatformEvidence; readonly ctr: bigint; readonly clock: bigint }
 
-/** @throws Fault ctr.missing, register.missing (offline both are needed), tpm.reset (the log of this boot was never shown to a verifier) */
-export async function proveOffline(room: PlatformRoom & PaymentRoom, { aud, pcrs, epoch, logFrom, nonceOf, close }: OfflineRequest): Promise<OfflineProof> {
+/** @throws Fault ctr.missing, register.missing (offline both are needed), offline.counted, tpm.reset (the log of this boot was never shown to a verifier) */
+export async function proveOffline(room: PlatformRoom & PaymentRoom, { aud, pcrs, epoch, logFrom, last, nonceOf, close }: OfflineRequest): Promise<OfflineProof> {
   const { counter, measurements } = room;
   if (!counter) throw fault('ctr.missing');
   const log = measurements.head();
   if (log.epoch !== epoch) throw fault('tpm.reset');
+  const stands = await counter.value();
+  if (stands !== last) throw fault('offline.counted', { ctr: stands, last });
   const ctr = await counter.increment();
   const nonce = nonceOf(ctr);
   const platform = await platformEvidenceOf(room, platformBindingFor(nonce, aud, log), pcrs, false, null);
