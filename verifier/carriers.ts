@@ -40,12 +40,13 @@ interface Said { readonly userSignature: string | null; readonly eventId: string
 async function put(v: Verifier, wanted: Wanted, { userSignature, eventId, subject }: Said): Promise<string> {
   const { jti, sub, rev, currency, rules } = wanted;
   const carrier = seal(CARRIER, { ...carrierOf(v, wanted), status: await statusOf(v, 'carrier', jti) }, v.keys.carrier);
+  const news = (await v.store.devicesPaying(jti)).reduce((all, deviceId) => all.refresh(deviceId), v.outbox.news());
   await v.store.putCarrier({
     carrierId: jti, userId: sub, currency, rev, totalMax: rules.totalMax, rulesSha256: rulesHash(rules), token: carrier, userSignature,
-    leaf: { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: jti, carrier: tokenHash(carrier), subject }) }, nowMs: v.now(),
+    leaf: { eventId, draft: leafDraft(v, { kind: 'rules_changed', chain: jti, carrier: tokenHash(carrier), subject }) }, outbox: news.rows, nowMs: v.now(),
   });
   v.log.soon();
-  for (const deviceId of await v.store.devicesPaying(jti)) await v.outbox.refresh(deviceId);
+  await news.told();
   return carrier;
 }
 

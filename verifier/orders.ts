@@ -7,6 +7,7 @@ import type { Verifier } from './context.js';
 import { dispute } from './disputes.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
+import type { News } from './news.js';
 import { revokeKeyByUser } from './userkeys.js';
 import { openByUser } from './users.js';
 
@@ -50,16 +51,13 @@ export async function obey(v: Verifier, token: string): Promise<{ subject: strin
   if (standing?.userId !== sub) throw fault('intake.not_found', { what: subject });
   await spend(v, order);
   const draft = leafDraft(v, { kind: action === 'thaw' ? 'rules_changed' : 'revoked', chain: standing.chain, subject: order.sha256 });
-  const moved = await v.store.setState({ subject, kind, state, leaf: { eventId: orderEvent(order.sha256, iat), draft }, nowMs: v.now() });
+  const news = newsOf(v, standing.devices, subject, state);
+  const moved = await v.store.setState({ subject, kind, state, leaf: { eventId: orderEvent(order.sha256, iat), draft }, outbox: news.rows, nowMs: v.now() });
   if (!moved) throw fault('store.conflict', { what: `a state of ${subject} that does not lead to ${state}` });
   v.log.soon();
-  await tell(v, standing.devices, subject, state);
+  await news.told();
   return { subject, state };
 }
 
-async function tell(v: Verifier, devices: string[], subject: string, state: string): Promise<void> {
-  for (const deviceId of devices) {
-    await v.outbox.tell(deviceId, 'revoked', { subject, state });
-    await v.outbox.refresh(deviceId);
-  }
-}
+const newsOf = (v: Verifier, devices: string[], subject: string, state: string): News =>
+  devices.reduce((news, deviceId) => news.tell(deviceId, 'revoked', { subject, state }).refresh(deviceId), v.outbox.news());

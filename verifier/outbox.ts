@@ -1,19 +1,21 @@
 /**
- * Tells devices what concerns them, whichever process they are connected to. A device that is connected here hears it at once; a row in the database tells
- * the other processes, who look for new rows while a device is connected to them. The policy in force is looked for in the same rhythm. Nothing rests on it: what is revoked is refused whether or not the device
- * has heard, and a device that connects is told everything.
+ * Tells devices what concerns them, whichever process they are connected to. A device that is connected here hears it at once; a row in the database, written
+ * with the change it tells of, tells the other processes, who look for new rows while a device is connected to them. The policy in force is looked for in the
+ * same rhythm. No permit rests on it: what is revoked is refused whether or not the device has heard, and a device that connects is told everything.
  */
 import { randomUUID } from 'node:crypto';
-import { parse, stringify } from '../src/base/shape.js';
-import { ulid } from '../src/base/id.js';
+import { parse } from '../src/base/shape.js';
 import { type LinkBody, type VerifierMessage, verifierMessage } from '../src/link.js';
 import type { Verifier } from './context.js';
-import { mandatesBody } from './mandates.js';
+import { News, pushMandates } from './news.js';
 import type { OutboxRow } from './store/verbs.js';
 
 const POLL_MS = 200;
-/** Clocks of processes that share a database differ by less. A row may be read twice; it is delivered once. */
-const OVERLAP_MS = 2_000;
+/**
+ * A row is dated before its transaction, which may wait ten seconds for others, and the clocks of processes that share a database differ. It may be read
+ * often; it is delivered once. Who connected meanwhile hears it too.
+ */
+const OVERLAP_MS = 15_000;
 /** Nobody looks for older rows. */
 const KEPT_MS = 60_000;
 
@@ -42,17 +44,16 @@ export class Outbox {
     await this.polling;
   }
 
-  /** Sends a message to a device. */
-  async tell<T extends VerifierMessage['type']>(deviceId: string, type: T, body: LinkBody<T>): Promise<void> {
-    const v = this.v();
-    v.hub.push(deviceId, type, body);
-    await this.write('message', deviceId, stringify(verifierMessage, { v: 1, id: ulid(v.now(), v.random(10)), re: null, type, body } as VerifierMessage));
+  /** What goes with a change; {@link News.told} when it is committed. */
+  news(): News {
+    return new News(this.v(), this.origin);
   }
 
-  /** Tells a device anew what it may pay with. */
-  async refresh(deviceId: string): Promise<void> {
-    await this.pushMandates(deviceId);
-    await this.write('mandates', deviceId, '');
+  /** A message that goes with no change: what it says, the device could ask for. */
+  async tell<T extends VerifierMessage['type']>(deviceId: string, type: T, body: LinkBody<T>): Promise<void> {
+    const news = this.news().tell(deviceId, type, body);
+    await news.told();
+    await this.v().store.putOutbox(news.rows);
   }
 
   /** Another policy is in force: the devices that are connected here are told. Other processes look for it themselves. */
@@ -60,11 +61,6 @@ export class Outbox {
     const v = this.v();
     const policy = v.trust.policy().token;
     for (const deviceId of v.hub.connected()) v.hub.push(deviceId, 'policy', { policy });
-  }
-
-  private async write(topic: OutboxRow['topic'], subject: string, body: string): Promise<void> {
-    const v = this.v();
-    await v.store.putOutbox({ eventId: `${this.origin}.${ulid(v.now(), v.random(10))}`, topic, subject, body, createdMs: v.now() });
   }
 
   private async poll(): Promise<void> {
@@ -91,15 +87,10 @@ export class Outbox {
     this.seen.set(eventId, createdMs);
     const v = this.v();
     const sinceMs = v.hub.connectedSince(subject);
-    if (sinceMs === null || createdMs < sinceMs) return;
-    if (topic === 'mandates') return this.pushMandates(subject);
+    if (sinceMs === null || createdMs < sinceMs - OVERLAP_MS) return;
+    if (topic === 'mandates') return pushMandates(v, subject);
     const message = parse(verifierMessage, body);
     v.hub.push(subject, message.type, message.body as never);
-  }
-
-  private async pushMandates(deviceId: string): Promise<void> {
-    const v = this.v();
-    if (v.hub.connectedSince(deviceId) !== null) v.hub.push(deviceId, 'mandates', await mandatesBody(v, deviceId));
   }
 
   /** The policy in force, as another process may have changed it. */

@@ -39,11 +39,12 @@ export async function submitMandate(v: Verifier, deviceId: string, token: string
   if (carrier?.userId !== value.sub) throw fault('intake.not_found', { what: `carrier ${value.carrier.id}` });
   if (value.exp * 1000 <= v.now()) throw fault('mandate.expired');
   await assertOwnStatus(v, value);
+  const news = v.outbox.news().refresh(deviceId);
   await v.store.addMandate({
     mandateId: value.jti, mandateSha256: mandateHash(token), userId: value.sub, carrierId: value.carrier.id, deviceId, agentId: value.agent.id,
     manifestSha256: value.agent.manifestSha256, level: value.level, maxPayments: value.task.maxPayments, token, expMs: value.exp * 1000,
-  });
-  await v.outbox.refresh(deviceId);
+  }, news.rows);
+  await news.told();
   return value.jti;
 }
 
@@ -101,9 +102,10 @@ async function consent(v: Verifier, paymentId: string, { confirmation, kid, asse
   if (!payment || value.sub !== (await payer(v, payment))) throw fault('intake.not_found', { what: `payment ${paymentId}` });
   assertSameTerms(value, payment, parse(intentShape, payment.intent));
   const draft = leafDraft(v, { kind: 'confirmed', chain: payment.carrierId ?? payment.deviceId, payment: payment.paymentSha256, confirmation: sha256, subject: sha256 });
-  await v.store.addConfirmation({ confirmationId: value.jti, paymentId, keyId: kid, token, assertion, leaf: { eventId: orderEvent(sha256, value.iat), draft }, nowMs: v.now() });
+  const news = v.outbox.news().tell(payment.deviceId, 'confirmed', { paymentId, confirmation: token });
+  await v.store.addConfirmation({ confirmationId: value.jti, paymentId, keyId: kid, token, assertion, leaf: { eventId: orderEvent(sha256, value.iat), draft }, outbox: news.rows, nowMs: v.now() });
   v.log.soon();
-  await v.outbox.tell(payment.deviceId, 'confirmed', { paymentId, confirmation: token });
+  await news.told();
   return value.jti;
 }
 

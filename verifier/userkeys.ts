@@ -60,10 +60,11 @@ async function keep(v: Verifier, { userId, jwk, kid, rpId, fromMs, eventId, subj
 /** Nothing that the key signed is permitted after the answer: not its mandates, not its consent. @throws Fault intake.not_found */
 export async function revokeKey(v: Verifier, userId: string, kid: string, said: { eventId: string; subject: string }): Promise<void> {
   const leaf = { eventId: said.eventId, draft: leafDraft(v, { kind: 'revoked', chain: userId, subject: said.subject }) };
-  const revoked = await v.store.revokeUserKey({ keyId: kid, userId, leaf, nowMs: v.now() });
+  const news = (await v.store.devicesOf(userId)).reduce((all, deviceId) => all.refresh(deviceId), v.outbox.news());
+  const revoked = await v.store.revokeUserKey({ keyId: kid, userId, leaf, outbox: news.rows, nowMs: v.now() });
   if (!revoked) throw fault('intake.not_found', { what: `live key ${kid} of ${userId}` });
   v.log.soon();
-  for (const deviceId of await v.store.devicesOf(userId)) await v.outbox.refresh(deviceId);
+  await news.told();
 }
 
 export const revokeKeyByOperator = (v: Verifier, userId: string, kid: string): Promise<void> => revokeKey(v, userId, kid, { eventId: freshId(v, 'evt'), subject: sha256(kid) });

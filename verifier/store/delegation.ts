@@ -4,6 +4,7 @@ import { REVISIONS_MAX } from '../../src/objects/carrier.js';
 import { readCarrier, readCarriersOf, readMandate, readMandatesOfDevice, readPayee } from './authority.js';
 import { addOnce, type Database, hitOne, insist, type Tx } from './database.js';
 import { availableOf, mainOf, openAccounts, outside, reservedOf, transfer } from './ledger.js';
+import { announce } from './outbox.js';
 import { enqueue } from './queue.js';
 import { setState } from './standing.js';
 import type { Store } from './verbs.js';
@@ -27,6 +28,7 @@ async function putCarrier(tx: Tx, input: CarrierInput): Promise<void> {
   await (input.rev === 1 ? openCarrier(tx, input) : reviseCarrier(tx, input));
   await tx.insertInto('carrier_revs').values({ carrier_id: input.carrierId, rev: input.rev, rules_sha256: input.rulesSha256, token: input.token, user_signature: input.userSignature }).execute();
   await enqueue(tx, input.leaf, input.nowMs);
+  await announce(tx, input.outbox);
 }
 
 /** @throws Fault intake.not_found when there is no carrier that can take money */
@@ -80,10 +82,13 @@ export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
     return (await earlier.where('rev', '>=', from).select('token').orderBy('rev').limit(REVISIONS_MAX).execute()).map(({ token }) => token);
   }),
 
-  addMandate: (row) => db.write((tx) => addOnce(tx, 'mandates', { mandate_id: row.mandateId }, {
-    mandate_sha256: row.mandateSha256, user_id: row.userId, carrier_id: row.carrierId, device_id: row.deviceId, agent_id: row.agentId,
-    manifest_sha256: row.manifestSha256, level: row.level, max_payments: row.maxPayments, token: row.token, exp_ms: row.expMs,
-  }, { state: 'valid' })),
+  addMandate: (row, outbox) => db.write(async (tx) => {
+    await addOnce(tx, 'mandates', { mandate_id: row.mandateId }, {
+      mandate_sha256: row.mandateSha256, user_id: row.userId, carrier_id: row.carrierId, device_id: row.deviceId, agent_id: row.agentId,
+      manifest_sha256: row.manifestSha256, level: row.level, max_payments: row.maxPayments, token: row.token, exp_ms: row.expMs,
+    }, { state: 'valid' });
+    await announce(tx, outbox);
+  }),
 
   mandate: (mandateId) => db.read((tx) => readMandate(tx, mandateId)),
   mandatesOfDevice: (deviceId) => db.read((tx) => readMandatesOfDevice(tx, deviceId)),

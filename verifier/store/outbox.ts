@@ -1,11 +1,15 @@
 /** Rows by which the processes that share this database tell each other what devices must hear. */
-import type { Database } from './database.js';
+import type { Database, Tx } from './database.js';
 import type { OutboxRow, Store } from './verbs.js';
 
+/** In the transaction of the change that they tell of: a reader sees both or neither. */
+export async function announce(tx: Tx, rows: readonly OutboxRow[] = []): Promise<void> {
+  const columns = rows.map(({ eventId, topic, subject, body, createdMs }) => ({ event_id: eventId, topic, subject, body, created_ms: createdMs }));
+  if (columns.length > 0) await tx.insertInto('outbox').values(columns).execute();
+}
+
 export const outboxVerbs = (db: Database): Pick<Store, 'putOutbox' | 'outbox' | 'clearOutbox'> => ({
-  putOutbox: ({ eventId, topic, subject, body, createdMs }) => db.write(async (tx) => {
-    await tx.insertInto('outbox').values({ event_id: eventId, topic, subject, body, created_ms: createdMs }).execute();
-  }),
+  putOutbox: (rows) => db.write((tx) => announce(tx, rows)),
 
   outbox: (fromMs) => db.read(async (tx) => {
     const rows = await tx.selectFrom('outbox').selectAll().where('created_ms', '>=', BigInt(fromMs)).orderBy('created_ms').orderBy('event_id').execute();

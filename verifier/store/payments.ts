@@ -4,6 +4,7 @@ import { fault } from '../../src/base/fault.js';
 import { readAuthority } from './authority.js';
 import { type Database, hitOne, type Tx } from './database.js';
 import { decide } from './decide.js';
+import { announce } from './outbox.js';
 import { enqueue } from './queue.js';
 import type { Tables } from './tables.js';
 import type { AttemptRow, PaymentRow, Store } from './verbs.js';
@@ -33,7 +34,7 @@ async function findPayments(tx: Tx, { userId, state, limit }: Parameters<Store['
 }
 
 /** The payment's state is held while consent is added: consent to what was decided meanwhile is no consent. */
-async function addConfirmation(tx: Tx, { confirmationId, paymentId, keyId, token, assertion = null, leaf, nowMs }: Parameters<Store['addConfirmation']>[0]): Promise<void> {
+async function addConfirmation(tx: Tx, { confirmationId, paymentId, keyId, token, assertion = null, leaf, outbox, nowMs }: Parameters<Store['addConfirmation']>[0]): Promise<void> {
   const known = await tx.selectFrom('confirmations').select('token').where('confirmation_id', '=', confirmationId).executeTakeFirst();
   if (known?.token === token) return;
   const held = await tx.updateTable('payments').set((eb) => ({ state: eb.ref('state') })).where('payment_id', '=', paymentId).where('state', '=', 'confirm_required').executeTakeFirst();
@@ -44,6 +45,7 @@ async function addConfirmation(tx: Tx, { confirmationId, paymentId, keyId, token
   const row = { confirmation_id: confirmationId, payment_id: paymentId, key_id: keyId, token, assertion };
   if (!hitOne(await tx.insertInto('confirmations').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw fault('confirm.not_awaited', { state: 'confirmed' });
   await enqueue(tx, leaf, nowMs);
+  await announce(tx, outbox);
 }
 
 type Verbs = 'authority' | 'decide' | 'payment' | 'paymentByKey' | 'paymentsOf' | 'attempts' | 'addConfirmation' | 'unusedConfirmations' | 'confirmation';

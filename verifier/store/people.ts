@@ -1,5 +1,6 @@
 /** Users and the keys they sign with. Called by the API and the consent service; a key that is revoked, or does not speak yet, is not found. */
 import { addOnce, type Database, hitOne, type Tx } from './database.js';
+import { announce } from './outbox.js';
 import { enqueue } from './queue.js';
 import type { Store } from './verbs.js';
 
@@ -8,11 +9,12 @@ const keysAt = (tx: Tx, atMs: number) => allKeys(tx).where('revoked_ms', 'is', n
 const ALWAYS = Number.MAX_SAFE_INTEGER;
 
 /** Every carrier of the user moves: a permit that was judged while the key still spoke is judged again. */
-async function revokeUserKey(tx: Tx, { keyId, userId, leaf, nowMs }: Parameters<Store['revokeUserKey']>[0]): Promise<boolean> {
+async function revokeUserKey(tx: Tx, { keyId, userId, leaf, outbox, nowMs }: Parameters<Store['revokeUserKey']>[0]): Promise<boolean> {
   const revoked = await tx.updateTable('user_keys').set({ revoked_ms: nowMs }).where('key_id', '=', keyId).where('user_id', '=', userId).where('revoked_ms', 'is', null).executeTakeFirst();
   if (!hitOne(revoked)) return false;
   await tx.updateTable('carriers').set((eb) => ({ state_seq: eb('state_seq', '+', 1n) })).where('user_id', '=', userId).execute();
   await enqueue(tx, leaf, nowMs);
+  await announce(tx, outbox);
   return true;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { CarrierState, MandateState } from '../../src/names.js';
 import { hitOne, type Tx } from './database.js';
+import { announce } from './outbox.js';
 import { enqueue } from './queue.js';
 import { writeStatus } from './statuses.js';
 import type { DeviceRow, Store } from './verbs.js';
@@ -49,5 +50,6 @@ export async function setState(tx: Tx, input: StateInput): Promise<boolean> {
   if (!(await subject.move(tx, input))) return (await subject.state(tx, input.subject).executeTakeFirst())?.state === input.state;
   await writeStatus(tx, input.subject, input.state, input.nowMs);
   await enqueue(tx, input.leaf, input.nowMs);
+  await announce(tx, input.outbox);
   return true;
 }

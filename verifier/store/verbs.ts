@@ -98,7 +98,7 @@ export interface Store {
   /** A key speaks for its user from `fromMs` on; written once, with its leaf. @throws Fault store.conflict, intake.not_found (no such user) */
   addUserKey(key: { keyId: string; userId: string; publicJwk: string; rpId?: string | null; fromMs?: number; leaf?: { eventId: string; draft: LeafDraft }; nowMs?: number }): Promise<void>;
   /** After it returned, nothing that this key signed is permitted. @returns false when the user has no such key, or it is revoked already */
-  revokeUserKey(key: { keyId: string; userId: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<boolean>;
+  revokeUserKey(key: { keyId: string; userId: string; leaf: { eventId: string; draft: LeafDraft }; outbox?: readonly OutboxRow[]; nowMs: number }): Promise<boolean>;
   /** A key that is not revoked and speaks at this time; without a time, from any time. Passkeys have an RP id. */
   userKey(keyId: string, atMs?: number): Promise<UserKeyRow | null>;
   userKeys(userId: string, atMs?: number): Promise<UserKeyRow[]>;
@@ -152,7 +152,7 @@ export interface Store {
   addManifest(row: { manifestSha256: Sha256; agentId: string; version: string; token: string }): Promise<void>;
   manifest(manifestSha256: Sha256): Promise<{ token: string; agentId: string; version: string; revokedMs: number | null } | null>;
   /** Opens (rev 1) or revises (rev + 1) a carrier; writes its `rules_changed` leaf. @throws Fault store.conflict */
-  putCarrier(input: { carrierId: string; userId: string; currency: string; rev: number; totalMax: bigint; rulesSha256: Sha256; token: string; userSignature: string | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  putCarrier(input: { carrierId: string; userId: string; currency: string; rev: number; totalMax: bigint; rulesSha256: Sha256; token: string; userSignature: string | null; leaf: { eventId: string; draft: LeafDraft }; outbox?: readonly OutboxRow[]; nowMs: number }): Promise<void>;
   /** Allocates money from the main account; what it lacks comes in from outside. Idempotent by event. @throws Fault intake.not_found (no open carrier) */
   fundCarrier(input: { eventId: string; carrierId: string; amount: bigint; nowMs: number }): Promise<void>;
   /** Moves available money back to the main account, also out of a carrier that was revoked. Idempotent by event. @throws Fault intake.not_found, carrier.funds (less is there) */
@@ -163,7 +163,7 @@ export interface Store {
   revisionsSince(carrierId: string, rulesSha256: Sha256, before: number): Promise<string[]>;
   /** The signed carrier as it stood in one of its revisions. */
   carrierRev(carrierId: string, rev: number): Promise<string | null>;
-  addMandate(row: Omit<MandateRow, 'state' | 'uses'>): Promise<void>;
+  addMandate(row: Omit<MandateRow, 'state' | 'uses'>, outbox?: readonly OutboxRow[]): Promise<void>;
   mandate(mandateId: string): Promise<MandateRow | null>;
   mandatesOfDevice(deviceId: string): Promise<MandateRow[]>;
   putPayee(row: { payeeId: string; origin: string; scenario: string; settleAccount: string }): Promise<void>;
@@ -174,7 +174,7 @@ export interface Store {
   /** The places of a list that are not valid, and its last one, which tells how long it is. */
   statuses(list: string): Promise<{ idx: number; value: StatusValue }[]>;
   /** Freeze, thaw or revoke a carrier, mandate or device; with its leaf and its status. After it returned, nothing more is permitted. @returns whether the subject is in that state now; revoked is for ever */
-  setState(input: { subject: string; kind: 'carrier' | 'mandate' | 'device'; state: string; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<boolean>;
+  setState(input: { subject: string; kind: 'carrier' | 'mandate' | 'device'; state: string; leaf: { eventId: string; draft: LeafDraft }; outbox?: readonly OutboxRow[]; nowMs: number }): Promise<boolean>;
 
   /* payments */
   authority(input: { carrierId: string; mandateId: string | null; payee: { id: string; origin: string | null }; windowsFromMs: number[] }): Promise<{ carrier: CarrierRow | null; mandate: MandateRow | null; state: AuthorityState }>;
@@ -185,7 +185,7 @@ export interface Store {
   paymentsOf(filter: { userId?: string; state?: PaymentState; limit: number }): Promise<PaymentRow[]>;
   attempts(paymentId: string): Promise<AttemptRow[]>;
   /** A user's consent; writes its `confirmed` leaf. @throws Fault confirm.not_awaited */
-  addConfirmation(input: { confirmationId: string; paymentId: string; keyId: string; token: string; assertion?: string | null; leaf: { eventId: string; draft: LeafDraft }; nowMs: number }): Promise<void>;
+  addConfirmation(input: { confirmationId: string; paymentId: string; keyId: string; token: string; assertion?: string | null; leaf: { eventId: string; draft: LeafDraft }; outbox?: readonly OutboxRow[]; nowMs: number }): Promise<void>;
   /** Consent that a device's payments wait for and no attempt has used: what a device is told that was away when it was given. */
   unusedConfirmations(deviceId: string): Promise<{ paymentId: string; token: string }[]>;
   confirmation(paymentId: string): Promise<{ confirmationId: string; keyId: string; token: string; assertion: string | null; consumedAttempt: number | null } | null>;
@@ -253,8 +253,8 @@ export interface Store {
   /** The signature lines of witnesses of a checkpoint, in the order of their names. */
   cosignatures(size: number): Promise<string[]>;
 
-  /* telling devices and users */
-  putOutbox(row: OutboxRow): Promise<void>;
+  /* telling devices and users: a verb that takes `outbox` writes those rows in its own transaction */
+  putOutbox(rows: readonly OutboxRow[]): Promise<void>;
   /** Rows since a time, oldest first. */
   outbox(fromMs: number): Promise<OutboxRow[]>;
   clearOutbox(beforeMs: number): Promise<void>;

@@ -7,10 +7,21 @@ export const watchSuite = (make: MakeDatabase) => describe('outbox and events', 
   const row = (eventId: string, createdMs: number) => ({ eventId, topic: 'message' as const, subject: 'dev_1', body: eventId, createdMs });
 
   it('what one process writes another reads, from a time on and oldest first, until it is cleared', async () => {
-    for (const [id, at] of [['b', NOW + 2], ['a', NOW + 1], ['old', NOW - 9]] as const) await world.store.putOutbox(row(id, at));
+    for (const [id, at] of [['b', NOW + 2], ['a', NOW + 1], ['old', NOW - 9]] as const) await world.store.putOutbox([row(id, at)]);
     expect((await world.other.outbox(NOW)).map(({ eventId }) => eventId)).toEqual(['a', 'b']);
     await world.other.clearOutbox(NOW + 2);
     expect(await world.store.outbox(0)).toEqual([row('b', NOW + 2)]);
+  });
+
+  it('what devices are to hear of a change stands there with the change, or neither does', async () => {
+    const heard = async () => (await world.other.outbox(0)).map(({ eventId }) => eventId);
+    const freeze = { subject: 'crr_1', kind: 'carrier' as const, state: 'frozen', leaf: leaf('evt_f', 'revoked'), nowMs: NOW };
+    await world.store.setState({ ...freeze, outbox: [row('frozen', NOW)] });
+    await world.store.addMandate(mandateRow('mnd_2', '1'), [row('mandate', NOW)]);
+    expect(await heard()).toEqual(['frozen', 'mandate']);
+    await world.store.setState({ ...freeze, outbox: [row('again', NOW)] });
+    await expect(world.store.setState({ ...freeze, state: 'revoked', outbox: [row('mandate', NOW)] }), 'a row that cannot be written').rejects.toMatchObject({ code: 'store.conflict' });
+    expect([await heard(), (await world.store.carrier('crr_1'))?.state]).toEqual([['frozen', 'mandate'], 'frozen']);
   });
 
   it('devices that pay from a carrier are those of mandates that have not ended', async () => {
