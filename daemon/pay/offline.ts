@@ -47,7 +47,6 @@ export class Offline {
       peer.stillThere();
       const key = await on.prover.agentKey(agent.id);
       const { proof, closedMandate } = await this.#prove(payment, allowed, claims, key);
-      this.#used.set(allowed.allowance.value.jti, proof.ctr);
       this.#judge({ payment, allowed, proof, agent });
       peer.stillThere();
       const { jti } = allowed.allowance.value;
@@ -113,9 +112,13 @@ export class Offline {
     let closedMandate = '';
     const proof = await on.prover.proveOffline({
       aud: this.#aud, pcrs: allowed.policy.value.pcrs, epoch: allowed.epoch, logFrom: allowed.logFrom, last: this.#lastOf(allowed),
-      nonceOf: (ctr) => offlineNonce(allowed.allowance.value.jti, ctr),
+      assertAway: () => { if (!on.session.isDown) throw fault('link.stale'); }, // from here on a connection certifies the counter after this turn
+      nonceOf: (ctr) => {
+        const { jti } = allowed.allowance.value;
+        this.#used.set(jti, ctr);
+        return offlineNonce(jti, ctr);
+      },
       close: (nonce) => {
-        if (!on.session.isDown) throw fault('link.stale');
         const nowS = Math.floor(on.nowMs() / 1000);
         const paymentSha256 = paymentHash(payment.intent);
         const closed = closedPaymentOf(payment.intent, allowed.carrier.value.jti, paymentSha256, nowS);

@@ -20,6 +20,8 @@ export interface OfflineRequest {
   readonly logFrom: number;
   /** The last value of the counter that is known. At another one nothing is counted: it rose where nobody here knows. */
   readonly last: bigint;
+  /** Asked in the turn of the TPM, before it counts: throws when nothing may be paid any more. */
+  readonly assertAway: () => void;
   readonly nonceOf: (ctr: bigint) => Sha256;
   readonly close: (nonce: Sha256) => Promise<Pick<ProofParts, 'paymentSha256' | 'mandateSha256' | 'closedSha256' | 'agent' | 'jkt'>>;
 }
@@ -28,11 +30,12 @@ export interface OfflineRequest {
 export interface OfflineProof { readonly evidence: PaymentEvidence; readonly platform: PlatformEvidence; readonly ctr: bigint; readonly clock: bigint }
 
 /** @throws Fault ctr.missing, register.missing (offline both are needed), offline.counted, tpm.reset (the log of this boot was never shown to a verifier) */
-export async function proveOffline(room: PlatformRoom & PaymentRoom, { aud, pcrs, epoch, logFrom, last, nonceOf, close }: OfflineRequest): Promise<OfflineProof> {
+export async function proveOffline(room: PlatformRoom & PaymentRoom, { aud, pcrs, epoch, logFrom, last, assertAway, nonceOf, close }: OfflineRequest): Promise<OfflineProof> {
   const { counter, measurements } = room;
   if (!counter) throw fault('ctr.missing');
   const log = measurements.head();
   if (log.epoch !== epoch) throw fault('tpm.reset');
+  assertAway();
   const stands = await counter.value();
   if (stands !== last) throw fault('offline.counted', { ctr: stands, last });
   const ctr = await counter.increment();
