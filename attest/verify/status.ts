@@ -87,6 +87,7 @@ export const worst = (statuses: readonly EarStatus[]): EarStatus => EAR_STATUSES
 const ORDER = new Map(Object.keys(CODES).map((code, i) => [code, i]));
 /** In the order of the table of codes, each once: the first is the one that is named. */
 export function inOrder(findings: readonly Finding[]): Finding[] {
+  if (findings.length < 2) return [...findings];
   const each = new Map(findings.map((finding) => [`${finding.code} ${finding.message}`, finding]));
   return [...each.values()].sort((a, b) => ORDER.get(a.code)! - ORDER.get(b.code)!);
 }

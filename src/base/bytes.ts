@@ -10,15 +10,19 @@ import { createHash, hash, timingSafeEqual } from 'node:crypto';
 export type Sha256 = string;
 
 const B64U = /^[A-Za-z0-9_-]*$/;
+/** What may end a text whose length has this rest modulo 4: the bits of its last character beyond whole bytes are zero. */
+const LAST: Readonly<Record<number, string>> = { 2: 'AQgw', 3: 'AEIMQUYcgkosw048' };
 
 export const toB64u = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 
-/** Decodes canonical base64url; null when the text is anything else. */
-export function fromB64u(text: string): Buffer | null {
-  if (!B64U.test(text)) return null;
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? bytes : null;
+/** Whether a text is the one spelling of its bytes. */
+export function isB64u(text: string): boolean {
+  const rest = text.length % 4;
+  return B64U.test(text) && (rest === 0 || (LAST[rest] ?? '').includes(text.slice(-1)));
 }
+
+/** Decodes canonical base64url; null when the text is anything else. */
+export const fromB64u = (text: string): Buffer | null => (isB64u(text) ? Buffer.from(text, 'base64url') : null);
 
 /** SHA-256 over text (as UTF-8) or bytes, as base64url. */
 export const sha256 = (data: string | Uint8Array): Sha256 => (typeof hash === 'function' ? hash('sha256', data, 'base64url') : createHash('sha256').update(data).digest('base64url'));

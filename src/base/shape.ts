@@ -3,7 +3,7 @@
  * Decoding is strict: unknown members, wrong lengths, non-canonical base64url and out-of-set words are refused with their path.
  */
 import { z } from 'zod';
-import { fromB64u, type Sha256, sha256 } from './bytes.js';
+import { isB64u, type Sha256, sha256 } from './bytes.js';
 import { type Json, parseJson } from './json.js';
 import { Fault } from './fault.js';
 import { canonicalOf, declareRecord, type Texts } from './writer.js';
@@ -63,7 +63,7 @@ export const hashOf = <T>(shape: Shape<T>, value: T): Sha256 => sha256(canonical
 
 /* The words that shapes are made of. */
 
-const canonicalB64u = (max: number) => (text: string) => text.length <= Math.ceil((max * 4) / 3) && fromB64u(text) !== null;
+const canonicalB64u = (max: number) => (text: string) => text.length <= Math.ceil((max * 4) / 3) && isB64u(text);
 /** base64url text of at most `max` bytes, canonical. Stays text: most of it is only compared or hashed. */
 export const b64u = (max: number): z.ZodType<string, string> => z.string().refine(canonicalB64u(max), `must be canonical base64url of at most ${max} bytes`);
 /** base64url of exactly 32 bytes. The last of 43 characters carries four bits only. */

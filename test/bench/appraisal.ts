@@ -66,7 +66,7 @@ export async function run(): Promise<Row[]> {
     kept: () => assertGood(appraisePayment(payment)),
     text: fromText(payment),
     platform: () => { if (!appraisePlatform(platform).appraisal.authentic) throw new Error('the platform was refused'); },
-  }, { rounds: 40, calls: 250 });
+  }, { rounds: 40, calls: 250, warm: 20 });
   const rate = (name: keyof typeof samples): number => perSecond(median(samples[name]));
   return [
     row('payments appraised, platform kept', rate('kept'), '/s', { beside: { what: bare, value: rate('one') }, ratio: ratioOf(samples.one, samples.kept), headline: true }),

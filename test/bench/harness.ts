@@ -52,11 +52,11 @@ async function meanOf(calls: number, work: () => unknown): Promise<number> {
   return (performance.now() - from) / calls;
 }
 
-/** Runs the works in turn, `rounds` times, each `calls` times in a row, after one round that does not count. */
-export async function interleave<K extends string>(works: Readonly<Record<K, () => unknown>>, { rounds, calls = 1 }: { rounds: number; calls?: number }): Promise<Samples<K>> {
+/** Runs the works in turn, `rounds` times, each `calls` times in a row, after `warm` rounds that do not count: what is compared is a process that runs for long. */
+export async function interleave<K extends string>(works: Readonly<Record<K, () => unknown>>, { rounds, calls = 1, warm = 1 }: { rounds: number; calls?: number; warm?: number }): Promise<Samples<K>> {
   const names = Object.keys(works) as K[];
   const samples = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -warm; round < rounds; round++) {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const mean = await meanOf(calls, works[name]);
       if (round >= 0) samples[name].push(mean);
