@@ -14,11 +14,16 @@ import type { ListBefore } from '../tpm/listcopy.js';
 import { IMA_PCR } from '../tpm/pcrs.js';
 import type { Log, Prover } from '../tpm/types.js';
 import { NoncePool } from './nonces.js';
+import { SigningOrder } from './order.js';
 import { NO_LIST, ShownList } from './shownlist.js';
 import type { LinkSocket } from './socket.js';
 
 /** A platform part as it is sent, and the IMA list before what it shows. */
 interface Part { readonly body: LinkBody<'platform'>; readonly listBefore: ListBefore | null }
+/** A platform part that the verifier holds. It and the list before it go into the bundle of each payment that rests on it. */
+export interface HeldPlatform { readonly sha256: Sha256; readonly evidence: PlatformEvidence; readonly listBefore: ListBefore | null }
+/** A message on its way, so that what waits for its sending need not wait for its answer. */
+interface Sent { readonly part: Part; readonly answer: Promise<VerifierMessage> }
 
 const ANSWER_MS = 15_000;
 const BACKOFF_MS = { first: 200, most: 15_000 };
@@ -50,13 +55,14 @@ export class Session {
   welcome: LinkBody<'welcome'> | null = null;
   private policy: Verified<Policy> | null = null;
   private socket: LinkSocket | null = null;
-  private platform: { sha256: Sha256; atMs: number; evidence: PlatformEvidence; listBefore: ListBefore | null } | null = null;
-  private refreshing: Promise<Sha256> | null = null;
+  private platform: (HeldPlatform & { readonly atMs: number }) | null = null;
+  private refreshing: Promise<HeldPlatform> | null = null;
   private logKnown = { epoch: '', n: 0 };
   private readonly list: ShownList;
   private stopped = false;
   private wake: (() => void) | null = null;
   private readonly nonces = new NoncePool();
+  private readonly order = new SigningOrder();
   private readonly ports: SessionPorts;
 
   constructor(ports: SessionPorts) {
@@ -117,22 +123,17 @@ export class Session {
     return nonce;
   }
 
-  /** The hash of a platform part that the verifier holds and that is young enough; makes a new one when needed. One refresh is in flight. */
-  async freshPlatform(): Promise<Sha256> {
+  /** A platform part that the verifier holds and that is young enough; makes a new one when needed. One refresh is in flight. */
+  async freshPlatform(): Promise<HeldPlatform> {
     const { policy, logFrom } = this.standing();
     const young = this.platform !== null && this.ports.prover.log(logFrom).entries.length <= LOG_PAGE && performance.now() - this.platform.atMs < policy.value.platformMaxAgeMs * FRESH;
-    if (this.platform && young && !(await this.ports.prover.platformChanged())) return this.platform.sha256;
+    if (this.platform && young && !(await this.ports.prover.platformChanged())) return this.platform;
     return this.provePlatform();
   }
 
   /** Lets the verifier see what the log says since it last looked: an agent may come and go and never pay. Nothing when it has seen it, or is away. */
   async showLog(): Promise<void> {
     if (this.state === 'ready' && this.ports.prover.log(this.standing().logFrom).entries.length > 0) await this.provePlatform();
-  }
-
-  /** The platform part behind a hash, and the IMA list before the part that it shows: both go into the bundle. */
-  platformPart(sha256: Sha256): { readonly evidence: PlatformEvidence; readonly listBefore: ListBefore | null } | null {
-    return this.platform?.sha256 === sha256 ? this.platform : null;
   }
 
   /** The device record of this session. */
@@ -144,6 +145,14 @@ export class Session {
   request<T extends DeviceMessage['type']>(type: T, body: LinkBody<T>): Promise<VerifierMessage> {
     if (!this.socket || this.state !== 'ready') return Promise.reject(this.problem ?? fault('link.offline'));
     return this.socket.request(type, body, ANSWER_MS);
+  }
+
+  /** Signs a payment and sends it, in the order of signatures. @param sign what was signed is journalled when it returns @returns the answer on its way */
+  signAndSend(sign: () => Promise<LinkBody<'payment'>>): Promise<{ answer: Promise<VerifierMessage> }> {
+    return this.order.payment(async () => {
+      const body = await sign();
+      return { answer: this.request('payment', body) };
+    });
   }
 
   /** The verifier has the log up to here. */
@@ -171,10 +180,10 @@ export class Session {
     if (challenge.type !== 'enrol_challenge') throw fault('link.protocol', { what: `${challenge.type} where a challenge must be` });
     const answer = await this.ports.prover.enrolAnswer(challenge.body);
     this.list.begin();
-    const part = await this.quote(socket, challenge.body.nonce, true);
-    const welcome = await socket.request('enrol_proof', { ...answer, ...part.body }, ANSWER_MS);
+    const sent = await this.show(socket, challenge.body.nonce, true, (body) => socket.request('enrol_proof', { ...answer, ...body }, ANSWER_MS));
+    const welcome = await sent.answer;
     this.ports.usedEnrolCode();
-    return this.welcomed(welcome, part);
+    return this.welcomed(welcome, sent.part);
   }
 
   /** A code that is not taken may be the one that enrolled this device, and the answer to that was lost; or it is not for a known device. One that is known goes on. */
@@ -188,8 +197,8 @@ export class Session {
   }
 
   private async prove(socket: LinkSocket, nonce: Sha256): Promise<LinkBody<'welcome'>> {
-    const part = await this.quote(socket, nonce, true);
-    return this.welcomed(await socket.request('platform', part.body, ANSWER_MS), part);
+    const { part, answer } = await this.show(socket, nonce, true);
+    return this.welcomed(await answer, part);
   }
 
   private welcomed(message: VerifierMessage, part: Part): LinkBody<'welcome'> {
@@ -203,12 +212,12 @@ export class Session {
     if (this.quotesIma() && this.platform?.evidence.ima === null && (await this.list.isLeft())) await this.refresh(socket);
   }
 
-  private provePlatform(): Promise<Sha256> {
+  private provePlatform(): Promise<HeldPlatform> {
     this.refreshing ??= this.refresh(this.socket!).finally(() => { this.refreshing = null; });
     return this.refreshing;
   }
 
-  private async refresh(socket: LinkSocket): Promise<Sha256> {
+  private async refresh(socket: LinkSocket): Promise<HeldPlatform> {
     for (;;) {
       try {
         return await this.renew(socket);
@@ -218,13 +227,20 @@ export class Session {
     }
   }
 
-  private async renew(socket: LinkSocket): Promise<Sha256> {
+  private async renew(socket: LinkSocket): Promise<HeldPlatform> {
     const nonce = await this.nonces.next('platform', ANSWER_MS);
     if (nonce === null) throw fault('link.stale');
     if (this.quotesIma()) await this.list.sendPieces(socket, ANSWER_MS);
-    const part = await this.quote(socket, nonce, false);
-    await socket.request('platform', part.body, ANSWER_MS);
+    const { part, answer } = await this.show(socket, nonce, false);
+    await answer;
     return this.accepted(part);
+  }
+
+  private show(socket: LinkSocket, nonce: Sha256, connection: boolean, send = (body: Part['body']) => socket.request('platform', body, ANSWER_MS)): Promise<Sent> {
+    return this.order.platform(async () => {
+      const part = await this.quote(socket, nonce, connection);
+      return { part, answer: send(part.body) };
+    });
   }
 
   private quotesIma(): boolean {
@@ -244,12 +260,12 @@ export class Session {
     return { body: { evidence, log: last }, listBefore: evidence.ima === null ? null : listBefore };
   }
 
-  private accepted({ body: { evidence }, listBefore }: Part): Sha256 {
-    const sha256 = platformHash(evidence);
-    this.platform = { sha256, atMs: performance.now(), evidence, listBefore };
+  private accepted({ body: { evidence }, listBefore }: Part): HeldPlatform {
+    const held = { sha256: platformHash(evidence), atMs: performance.now(), evidence, listBefore };
+    this.platform = held;
     this.logAccepted(evidence.binding.logEpoch, evidence.binding.logN);
     if (evidence.ima !== null) this.list.taken();
-    return sha256;
+    return held;
   }
 
   private receive(message: VerifierMessage): void {

@@ -14,7 +14,7 @@ import { type PaymentRequest, paymentHash } from '../../src/objects/intent.js';
 import type { PaymentEvidence } from '../../src/objects/evidence.js';
 import type { Verified } from '../../src/objects/signed.js';
 import { closeMandate, closedHash, mandateHash } from '../../src/sdjwt/index.js';
-import type { Session } from '../link/session.js';
+import type { HeldPlatform, Session } from '../link/session.js';
 import type { Agent, Peer } from '../ports.js';
 import type { Prover } from '../tpm/types.js';
 import { type Book, type Payment } from './book.js';
@@ -63,13 +63,14 @@ async function attempt(payment: Payment, held: Held, { peer, agent }: Asked, on:
   const nonce = await lap('challenge', () => on.session.paymentNonce());                   // 4 challenge
   const agentClaims = await lap('measure', () => on.measure(peer, agent));                 // 5 measure
   peer.stillThere();                                                                 // 6 still there?
-  const platformSha256 = await lap('platform', () => on.session.freshPlatform());
-  const proof = await lap('sign', () => bind({ payment, held, agent, agentClaims, nonce, platformSha256 }, on)); // 7 close, bind, sign
-  await lap('journal', () => on.book.write(payment, { state: 'proving', attempt: payment.attempt + 1, tier: on.prover.tier, proof, ruling: null }));
-  const decided = await lap('decide', () => on.session.request('payment', {                // 8 send; 9-12 are the verifier's
-    paymentId: payment.paymentId, attempt: payment.attempt, intent: payment.intent,
-    mandate: proof.mandate, closedMandate: proof.closedMandate, evidence: proof.evidence, findings,
-  }));
+  const platform = await lap('platform', () => on.session.freshPlatform());
+  const { answer } = await on.session.signAndSend(async () => {
+    const proof = await lap('sign', () => bind({ payment, held, agent, agentClaims, nonce, platform }, on)); // 7 close, bind, sign
+    await lap('journal', () => on.book.write(payment, { state: 'proving', attempt: payment.attempt + 1, tier: on.prover.tier, proof, ruling: null }));
+    const { mandate, closedMandate, evidence } = proof;
+    return { paymentId: payment.paymentId, attempt: payment.attempt, intent: payment.intent, mandate, closedMandate, evidence, findings }; // 8 send
+  });
+  const decided = await lap('decide', () => answer);                                       // 9-12 are the verifier's
   if (decided.type !== 'decision') throw fault('link.protocol', { what: `${decided.type} where a decision must be` });
   const { body } = decided;
   await lap('rule', () => ruled(payment, body, on));
@@ -94,10 +95,10 @@ async function take({ agent, request, idempotencyKey }: Asked, held: Held | null
 /** A new attempt is made for a new payment, a confirmed one, and one that never reached the verifier. */
 const mayAttempt = (p: Payment): boolean => p.state === 'received' || (p.state === 'confirm_required' && p.confirmed);
 
-interface ToBind { payment: Payment; held: Held; agent: Agent; agentClaims: AgentClaims; nonce: Sha256; platformSha256: Sha256 }
+interface ToBind { payment: Payment; held: Held; agent: Agent; agentClaims: AgentClaims; nonce: Sha256; platform: HeldPlatform }
 
 /** K_a closes the mandate over the nonce; the TPM signs the binding that holds its hash. */
-async function bind({ payment, held, agent, agentClaims, nonce, platformSha256 }: ToBind, on: Ports): Promise<NonNullable<Payment['proof']>> {
+async function bind({ payment, held, agent, agentClaims, nonce, platform }: ToBind, on: Ports): Promise<NonNullable<Payment['proof']>> {
   const { aud, logFrom } = on.session.standing();
   const key = await on.prover.agentKey(agent.id);
   const paymentSha256 = paymentHash(payment.intent);
@@ -105,10 +106,9 @@ async function bind({ payment, held, agent, agentClaims, nonce, platformSha256 }
   const closedMandate = closeMandate({ mandateToken: held.token, closed, aud, nonce, iat: seconds(on) }, key, on.random(16));
   const evidence: PaymentEvidence = await on.prover.prove({
     nonce, aud, paymentSha256, mandateSha256: mandateHash(held.token), closedSha256: closedHash(closedMandate), agent: agentClaims,
-    jkt: thumbprint(key.jwk), platformSha256, logFrom,
+    jkt: thumbprint(key.jwk), platformSha256: platform.sha256, logFrom,
   });
-  const platform = on.session.platformPart(platformSha256);
-  if (!platform || on.prover.akName === null) throw fault('link.stale');
+  if (on.prover.akName === null) throw fault('link.stale');
   return { mandate: held.token, closedMandate, evidence, platform: platform.evidence, ...(platform.listBefore === null ? {} : { list: platform.listBefore }), log: on.prover.log(0).entries.slice(0, evidence.log.from), akName: on.prover.akName };
 }
 
