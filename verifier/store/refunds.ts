@@ -6,7 +6,7 @@ import type { Selectable } from 'kysely';
 import { sql } from 'kysely';
 import { fault } from '../../src/base/fault.js';
 import { findPayment, findReservation, movePayment } from './capture.js';
-import { type Database, insist, type Tx } from './database.js';
+import { type Database, hitOne, insist, moved, type Tx } from './database.js';
 import { availableOf, payeeOf, transfer } from './ledger.js';
 import { enqueue } from './queue.js';
 import type { Tables } from './tables.js';
@@ -41,7 +41,7 @@ async function startRefund(tx: Tx, input: Input<'startRefund'>): Promise<{ mine:
   if (amount > left) throw fault('refund.amount', { asked: amount, left });
   await movePayment(tx, payment, payment.state, payment.code);
   const row = { refund_id: refundId, payment_id: paymentId, amount, state: 'started' as const, receipt: null, started_ms: BigInt(nowMs) };
-  await tx.insertInto('refunds').values(row).execute();
+  if (!hitOne(await tx.insertInto('refunds').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw moved();
   return { mine: true, refund: refundRow(row) };
 }
 
@@ -61,7 +61,7 @@ async function finishRefund(tx: Tx, { refundId, outcome, receipt, leaf, nowMs }:
   if (row.state !== 'started') return;
   const payment = await findPayment(tx, row.payment_id);
   await movePayment(tx, payment, payment.state, payment.code);
-  await tx.updateTable('refunds').set({ state: outcome, receipt }).where('refund_id', '=', refundId).where('state', '=', 'started').execute();
+  if (!hitOne(await tx.updateTable('refunds').set({ state: outcome, receipt }).where('refund_id', '=', refundId).where('state', '=', 'started').executeTakeFirst())) throw moved();
   if (outcome === 'settled') await giveBack(tx, refundRow(row), nowMs);
   if (leaf) await enqueue(tx, leaf, nowMs);
 }

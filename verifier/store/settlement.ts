@@ -6,7 +6,7 @@ import type { Selectable } from 'kysely';
 import { fault } from '../../src/base/fault.js';
 import { readLeaf } from '../../src/deposit/chain.js';
 import { endReservation, findPayment, findReservation, isOpen, movePayment } from './capture.js';
-import { type Database, insist, type Tx } from './database.js';
+import { type Database, hitOne, insist, moved, type Tx } from './database.js';
 import { paymentRow } from './payments.js';
 import { enqueue } from './queue.js';
 import type { Tables } from './tables.js';
@@ -30,7 +30,8 @@ async function releaseToken(tx: Tx, { jti, paymentId, reservationId, leafIdx, to
   if (reservation.reservation_id !== reservationId || !isOpen(reservation)) throw fault('token.expired');
   await assertDeposited(tx, leafIdx, payment.payment_sha256);
   await movePayment(tx, payment, 'released');
-  await tx.insertInto('execution_tokens').values({ jti, payment_id: paymentId, reservation_id: reservationId, leaf_idx: leafIdx, token, expires_ms: expiresMs }).execute();
+  const row = { jti, payment_id: paymentId, reservation_id: reservationId, leaf_idx: leafIdx, token, expires_ms: expiresMs };
+  if (!hitOne(await tx.insertInto('execution_tokens').values(row).onConflict((c) => c.doNothing()).executeTakeFirst())) throw moved();
   if (redeem !== null) await startRedemption(tx, redeem.start);
   if (redeem?.finish) await finishRedemption(tx, redeem.finish);
   return token;
@@ -59,7 +60,9 @@ async function startRedemption(tx: Tx, { jti, requestSha256, amount, nowMs }: In
   if (known && known.state !== 'held') return again(known, requestSha256);
   await lockToken(tx, jti);
   const row = { request_sha256: requestSha256, amount, state: 'started' as const };
-  await (known ? tx.updateTable('redemptions').set(row).where('jti', '=', jti).execute() : tx.insertInto('redemptions').values({ jti, ...row, started_ms: nowMs }).execute());
+  const written = await (known ? tx.updateTable('redemptions').set(row).where('jti', '=', jti).where('state', '=', 'held').executeTakeFirst()
+    : tx.insertInto('redemptions').values({ jti, ...row, started_ms: nowMs }).onConflict((c) => c.doNothing()).executeTakeFirst());
+  if (!hitOne(written)) throw moved();
   return { mine: true, state: 'started', receipt: null };
 }
 
