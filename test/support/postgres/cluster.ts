@@ -60,7 +60,7 @@ export class Cluster {
   async run(): Promise<void> {
     for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) {
       if (!this.alive) {
-        this.postmaster = spawn(join(this.bin, 'postgres'), ['-D', this.data, '-k', this.dir, '-c', 'listen_addresses=', '-c', 'max_connections=200', '-c', 'max_wal_size=128MB'], { ...this.as, cwd: this.dir, stdio: 'ignore' });
+        this.postmaster = spawn(join(this.bin, 'postgres'), ['-D', this.data, '-k', this.dir, '-c', 'listen_addresses=', '-c', 'max_connections=200', '-c', 'max_wal_size=128MB', '-c', 'dynamic_shared_memory_type=mmap'], { ...this.as, cwd: this.dir, stdio: 'ignore' });
       }
       if (await this.answers()) return;
     }
@@ -96,8 +96,8 @@ export class Cluster {
   private get alive(): boolean { return this.postmaster !== null && this.postmaster.exitCode === null && this.postmaster.signalCode === null; }
 
   async close(): Promise<void> {
-    await this.kill();
-    await sleep(200);
+    this.postmaster?.kill('SIGINT');
+    await this.gone();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
