@@ -1,7 +1,7 @@
 /**
  * The device's journal: an append-only file of JSON lines, one per step of a payment. What was appended is on the disk when the promise resolves
  * (O_DSYNC: a write returns when its data would survive a power cut; appends that wait share one). A crash can tear the last line only: it is cut at
- * the next start.
+ * the next start. So can a full disk: what it took of a record that was refused is cut before the next one.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -34,7 +34,7 @@ export async function openJournal(file: string): Promise<{ records: Json[]; jour
   const text = await handle.readFile();
   const { records, length } = sound(text);
   if (length < text.length) await handle.truncate(length);
-  return { records, journal: new FileJournal(handle) };
+  return { records, journal: new FileJournal(handle, length) };
 }
 
 class FileJournal implements Journal {
@@ -42,9 +42,13 @@ class FileJournal implements Journal {
   private busy = false;
   private idle: Promise<void> = Promise.resolve();
   private readonly handle: FileHandle;
+  /** Of all that was promised, bytes. */
+  private length: number;
+  private torn = false;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: FileHandle, length: number) {
     this.handle = handle;
+    this.length = length;
   }
 
   append(record: string): Promise<void> {
@@ -59,13 +63,21 @@ class FileJournal implements Journal {
     while (this.waiting.length > 0) {
       const group = this.waiting.splice(0);
       try {
-        await this.handle.appendFile(group.map((w) => w.line).join(''));
+        await this.write(Buffer.from(group.map((w) => w.line).join('')));
         for (const { done } of group) done();
       } catch (error) {
         for (const { failed } of group) failed(error);
       }
     }
     this.busy = false;
+  }
+
+  private async write(lines: Buffer): Promise<void> {
+    if (this.torn) await this.handle.truncate(this.length);
+    this.torn = true;
+    await this.handle.appendFile(lines);
+    this.length += lines.length;
+    this.torn = false;
   }
 
   async close(): Promise<void> {

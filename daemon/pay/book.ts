@@ -65,6 +65,8 @@ export const viewOf = (p: Payment): PaymentView => ({
   ...(p.offline && { offline: { allowanceId: p.offline.allowanceId, voucher: voucherOf(p) ?? '' } }),
 });
 
+const keyOf = ({ agentId, intent: { idempotencyKey } }: Payment): string => `${agentId} ${idempotencyKey}`;
+
 type Listener = (event: AgentEvent) => void;
 
 export class Book {
@@ -114,17 +116,29 @@ export class Book {
     return this.payments.values();
   }
 
-  /** Takes a new payment: durable when it resolves; then its agent hears of it. */
+  /** Takes a new payment: durable when it resolves; then its agent hears of it. One that the disk refuses is none. */
   async open(p: Payment): Promise<Payment> {
     this.keep(p);
-    await this.journal.append(Book.line(p));
+    try {
+      await this.journal.append(Book.line(p));
+    } catch (error) {
+      this.payments.delete(p.paymentId);
+      this.byKey.delete(keyOf(p));
+      throw error;
+    }
     return this.changed(p);
   }
 
-  /** Takes a step of a payment: durable when it resolves; then its agent hears of it. */
+  /** Takes a step of a payment: durable when it resolves; then its agent hears of it. One that the disk refuses was not made. */
   async write(p: Payment, change: Partial<Payment>): Promise<Payment> {
+    const before = Object.fromEntries(Object.keys(change).map((member) => [member, p[member as keyof Payment]]));
     Object.assign(p, change);
-    await this.journal.append(stringify(step, { ms: p.ms, ...change, paymentId: p.paymentId }));
+    try {
+      await this.journal.append(stringify(step, { ms: p.ms, ...change, paymentId: p.paymentId }));
+    } catch (error) {
+      Object.assign(p, before);
+      throw error;
+    }
     return this.changed(p);
   }
 
@@ -169,6 +183,6 @@ export class Book {
 
   private keep(p: Payment): void {
     this.payments.set(p.paymentId, p);
-    this.byKey.set(`${p.agentId} ${p.intent.idempotencyKey}`, p.paymentId);
+    this.byKey.set(keyOf(p), p.paymentId);
   }
 }

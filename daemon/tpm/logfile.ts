@@ -14,11 +14,15 @@ export class LogFile {
   readonly #path: string;
   #file: FileHandle;
   #entries: LogEntry[];
+  /** Of all whole records, bytes. */
+  #length: number;
+  #torn = false;
 
-  private constructor(path: string, file: FileHandle, entries: LogEntry[]) {
+  private constructor(path: string, file: FileHandle, entries: LogEntry[], length: number) {
     this.#path = path;
     this.#file = file;
     this.#entries = entries;
+    this.#length = length;
   }
 
   /**
@@ -33,26 +37,34 @@ export class LogFile {
       await file.truncate(Buffer.byteLength(whole));
       await file.datasync();
     }
-    return new LogFile(path, file, readLines(whole));
+    return new LogFile(path, file, readLines(whole), Buffer.byteLength(whole));
   }
 
   get entries(): readonly LogEntry[] {
     return this.#entries;
   }
 
-  /** Durable when it returns. One at a time. */
+  /** Durable when it returns. One at a time. What a full disk took of a record that it refused is cut before the next one. */
   async append(entry: LogEntry): Promise<void> {
-    await this.#file.appendFile(line(entry));
+    const bytes = Buffer.from(line(entry));
+    if (this.#torn) await this.#file.truncate(this.#length);
+    this.#torn = true;
+    await this.#file.appendFile(bytes);
     await this.#file.datasync();
+    this.#length += bytes.length;
+    this.#torn = false;
     this.#entries.push(entry);
   }
 
   /** A new epoch: its first record takes the place of the old log, which the verifier has. */
   async restart(first: LogEntry): Promise<void> {
-    await replaceFile(this.#path, line(first));
+    const bytes = Buffer.from(line(first));
+    await replaceFile(this.#path, bytes);
     await this.#file.close();
     this.#file = await open(this.#path, 'a+', 0o600);
     this.#entries = [first];
+    this.#length = bytes.length;
+    this.#torn = false;
   }
 
   close(): Promise<void> {

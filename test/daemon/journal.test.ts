@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openJournal } from '../../daemon/journal/journal.js';
+import { whileFull } from '../support/disk.js';
 
 let dir: string;
 let file: string;
@@ -46,6 +47,17 @@ describe('the journal', () => {
     const { journal } = await openJournal(file);
     await journal.close();
     await expect(journal.append('{"n":1}')).rejects.toThrow();
+  });
+
+  it('keeps what is promised after a disk was full in the middle of a record', async () => {
+    const { journal } = await openJournal(file);
+    await journal.append('{"n":1}');
+    await whileFull(12, () => expect(journal.append('{"n":2}')).rejects.toThrow());
+    await journal.append('{"n":3}');
+    await journal.close();
+    const { records, journal: again } = await openJournal(file);
+    expect(records).toEqual([{ n: 1 }, { n: 3 }]);
+    await again.close();
   });
 
   it('holds every record that was promised before a kill -9', async () => {

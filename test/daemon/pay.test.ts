@@ -11,6 +11,7 @@ import { DECISION } from '../../src/objects/decision.js';
 import { paymentHash } from '../../src/objects/intent.js';
 import { open, seal } from '../../src/objects/signed.js';
 import { decision, ids, intent, NOW, state } from '../support/examples.js';
+import { whileFull } from '../support/disk.js';
 import { codeOf } from '../support/fault.js';
 import { keys, SIGNERS } from '../support/keys.js';
 
@@ -79,4 +80,21 @@ it('is rebuilt from its journal: the first line of a payment and the steps after
   expect(Book.replay(records, NOW * 1000)).toEqual([payment]);
   expect(Book.replay(records.slice(0, 2), NOW * 1000)).toEqual([{ ...proving, state: 'proving' }]);
   expect(codeOf(() => Book.replay(records.slice(1), NOW * 1000))).toBe('intake.malformed');
+});
+
+it('a payment that the disk did not take is not known: neither told nor begun by who asks again', async () => {
+  await whileFull(0, () => expect(book.open({ ...proving, state: 'received', attempt: 0 })).rejects.toThrow());
+  expect(book.get(ids.payment)).toBeNull();
+  expect(book.find(proving.agentId, intent.idempotencyKey, proving.requestSha256)).toBeNull();
+  expect([...book.all()]).toEqual([]);
+});
+
+it('a step that the disk did not take was not made: a payment is in the journal before it is told', async () => {
+  const payment = await book.open({ ...proving, state: 'received', attempt: 0 });
+  await whileFull(0, () => expect(book.write(payment, { state: 'permitted', attempt: 1, tier: 'T1' })).rejects.toThrow());
+  expect(payment).toMatchObject({ state: 'received', attempt: 0, tier: 'T2' });
+  await book.write(payment, { state: 'proving', attempt: 1 });
+  const { records, journal } = await openJournal(join(dir, 'j'));
+  await journal.close();
+  expect(Book.replay(records, NOW * 1000)).toEqual([payment]);
 });

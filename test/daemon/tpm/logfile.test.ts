@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bootAnchorContent, logEntry } from '../../../attest/log.js';
 import { sha256 } from '../../../src/base/bytes.js';
 import { LogFile } from '../../../daemon/tpm/logfile.js';
+import { whileFull } from '../../support/disk.js';
 
 const anchor = logEntry(0, '01d10300', bootAnchorContent({ random: 'A'.repeat(22), resetCount: 1, restartCount: 0, nonce: sha256('n') }));
 const second = logEntry(1, '01d10300', { kind: 'sidecar', data: { version: '1' } });
@@ -54,6 +55,18 @@ describe('the log file', () => {
     await file.append(second);
     await file.close();
     expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  it('goes on after a disk was full in the middle of a record', async () => {
+    const text = await written();
+    const file = await LogFile.open(path);
+    await file.restart(anchor);
+    await whileFull(text.length - 9, () => expect(file.append(second)).rejects.toThrow());
+    expect(file.entries).toEqual([anchor]);
+    await file.append(second);
+    await file.close();
+    expect(await readFile(path, 'utf8')).toBe(text);
+    expect(await entriesOf()).toEqual([anchor, second]);
   });
 
   it.each([
