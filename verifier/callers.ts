@@ -7,8 +7,11 @@ import type { Verifier } from './context.js';
 import { proofIn } from './sessions.js';
 import { openByUser } from './users.js';
 
-/** A request as it came; `url` is its path with its query, `host` its `Host` header, `session` that of a passkey. */
-export interface Request { readonly method: string; readonly url: string; readonly host: string; readonly authorization: string | undefined; readonly session: string | undefined }
+/**
+ * A request as it came; `url` is its path with its query, `session` that of a passkey. `here`: the addresses of this machine alone at which it came, none when
+ * it came from elsewhere. The `Host` header is not looked at: whoever was given a proof for himself would write it to fit.
+ */
+export interface Request { readonly method: string; readonly url: string; readonly here: readonly string[]; readonly authorization: string | undefined; readonly session: string | undefined }
 /** `bodySha256` is what the proof says of the body; whoever reads the body compares it. */
 export interface Caller { readonly userId: string; readonly bodySha256: string | null }
 
@@ -20,14 +23,16 @@ export async function callerOf(v: Verifier, request: Request): Promise<Caller | 
   if (scheme !== PROOF_SCHEME || token === undefined || more.length > 0) return null;
   const opening = request.session === undefined ? openByUser(v, REQUEST_PROOF, token) : proofIn(v, request.session, token);
   const proof = await opening.catch((error: unknown) => { throw refuse(asFault(error).message); });
-  if (!isOf(proof.value, request)) throw refuse('the proof is for another request');
+  if (!isOf(v, proof.value, request)) throw refuse('the proof is for another request');
   await spend(v, proof);
   return { userId: proof.value.sub, bodySha256: proof.value.bodySha256 };
 }
 
-function isOf({ htm, htu, iat, exp }: RequestProof, { method, url, host }: Request): boolean {
+/** The user proved it to this verifier: at the address that is its name, or on its own machine. */
+function isOf({ config: { issuers } }: Verifier, { htm, htu, iat, exp }: RequestProof, { method, url, here }: Request): boolean {
   const target = URL.canParse(htu) ? new URL(htu) : null;
-  return htm === method && target?.host === host && `${target.pathname}${target.search}` === url && exp - iat <= PROOF_LIFE_S;
+  const ours = target !== null && [new URL(issuers.verifier).origin, ...here].includes(target.origin);
+  return ours && htm === method && `${target.pathname}${target.search}` === url && exp - iat <= PROOF_LIFE_S;
 }
 
 /** Whoever copies a proof from a log or a proxy has nothing: it was used. */

@@ -1,11 +1,12 @@
 /** What a user sees with her own key: what is hers, and of everything else not even that it exists. */
+import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Signer } from '../../src/base/jws.js';
 import { proofOf, PROOF_SCHEME, REQUEST_PROOF, type RequestProof } from '../../src/objects/request.js';
 import { seal } from '../../src/objects/signed.js';
 import { ROUTES } from '../../verifier/api/routes.js';
 import { TestPayer } from './support/payer.js';
-import { freshId, withKid } from './support/service.js';
+import { freshId, ISSUER, withKid } from './support/service.js';
 
 interface User { readonly userId: string; readonly signer: Signer }
 interface Ask { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string }
@@ -153,6 +154,22 @@ describe('a proof', () => {
   ])('%s opens nothing', async (_, authorization) => {
     const answer = await send(request(), authorization());
     expect([answer.status, answer.body.code]).toEqual([401, 'intake.unauthorised']);
+  });
+
+  /** What a program in the middle sends: the proof as it got it, and whatever it likes as `Host`. */
+  const relayed = (authorization: string, host: string): Promise<number> => new Promise((done, failed) => {
+    httpRequest(urlOf(request().path), { headers: { authorization, host } }, (response) => done(response.resume().statusCode ?? 0)).on('error', failed).end();
+  });
+
+  it('that another verifier was given opens nothing here, whatever host the request says that it is for', async () => {
+    const { path } = request();
+    expect(await relayed(made({ htu: `https://evil.example${path}` }), 'evil.example')).toBe(401);
+    expect(await relayed(made({ htu: `http://127.0.0.1:1${path}` }), '127.0.0.1:1')).toBe(401);
+    expect(await relayed(made({ htu: `http://verifier.example${path}` }), 'verifier.example'), 'without TLS').toBe(401);
+  });
+
+  it('for the address that is the name of this verifier opens its request, also behind a proxy that changes the host', async () => {
+    expect(await relayed(made({ htu: `${ISSUER}${request().path}` }), 'inside:8080')).toBe(200);
   });
 
   it('is of the very body that is sent', async () => {

@@ -56,10 +56,14 @@ function authorise(v: Verifier, adminToken: string) {
     const { authorization } = request.headers;
     if (request.is404 || authority === 'public' || authority === 'signed') return;
     if (authority !== undefined && equal(digest(authorization ?? ''), wanted)) return;
-    if (authority === 'user') request.caller = await callerOf(v, { method: request.method, url: request.url, host: request.headers.host ?? '', authorization, session: sessionOf(request) });
+    if (authority === 'user') request.caller = await callerOf(v, { method: request.method, url: request.url, here: hereOf(request), authorization, session: sessionOf(request) });
     if (request.caller === null) throw fault('intake.unauthorised', { what: authority === 'user' ? "the proof of a user's key or the bearer token of the operator is needed" : 'the bearer token of the operator is needed' });
   };
 }
+
+/** The names of this machine for itself, when it was called by one of them; the address is the connection's own. */
+const hereOf = ({ protocol, socket: { localAddress = '', localPort } }: FastifyRequest): string[] =>
+  (/^(?:::ffff:)?127\.|^::1$/.test(localAddress) ? ['127.0.0.1', '[::1]', 'localhost'].map((host) => new URL(`${protocol}://${host}:${localPort}`).origin) : []);
 
 const sessionOf = ({ headers: { [SESSION_HEADER]: session } }: FastifyRequest): string | undefined => (Array.isArray(session) ? session.join() : session);
 
