@@ -1,17 +1,27 @@
 /** The command line as a person or script meets it: help, exit status, errors with their next step. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Command } from 'commander';
 import { ARI } from '../../cli/demo/processes.js';
 import { commands } from '../../cli/commands/index.js';
+import { verifierToml } from '../../cli/commands/verifier.js';
+import { loadConfig } from '../../verifier/config.js';
+import { initVerifier } from '../../verifier/init.js';
+import { GOOD_BOOT, agileLog } from '../attest/support/logs.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'ari-cli-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const ari = (...args: string[]) => spawnSync(process.execPath, [ARI, ...args], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
-const file = (name: string, text: string): string => { writeFileSync(join(dir, name), text); return join(dir, name); };
+const file = (name: string, text: string | Buffer): string => { writeFileSync(join(dir, name), text); return join(dir, name); };
+
+const agent = join(dir, 'agent');
+mkdirSync(agent);
+writeFileSync(join(agent, 'agent.mjs'), '');
+const config = file('verifier.toml', verifierToml({ issuer: 'http://127.0.0.1:1', listen: '127.0.0.1:0' }));
+initVerifier(loadConfig(config));
 
 const root = new Command('ari').enablePositionalOptions();
 for (const register of await commands()) register(root);
@@ -63,6 +73,19 @@ describe('ari', () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'usage.wrong', detail: expect.stringContaining('--keys') as string } });
     expect(stderr).toBe('');
     expect(status).toBe(2);
+  });
+
+  it.each([
+    ['inspect', ['eventlog', file('log', agileLog(GOOD_BOOT))], 0, { events: GOOD_BOOT.length + 1 }],
+    ['inspect', ['cert', file('cut.der', Buffer.from('3003', 'hex'))], 1, { error: { code: 'cert.malformed' } }],
+    ['manifest', ['build', agent, '--id', 'com.example.a', '--version', '1', '--publisher', 'example.com', '--entry', 'agent.mjs', '--runtime', 'node', '--interpreter', process.execPath, '-o', join(dir, 'manifest.json')], 0, { files: 1, uncompiled: 0 }],
+    ['policy', ['environment', 'strict', '-c', config], 0, { policy: { version: 2 } }],
+    ['policy', ['learn', join(dir, 'no.json'), '-c', config, '--keys', join(dir, 'keys.json')], 1, { error: { code: 'bundle.edge' } }],
+  ])('%s, as a process, prints one JSON object and nothing else, and ends by itself', (group, args, expected, printed) => {
+    const { stdout, stderr, status } = ari(group, ...args, '--json');
+    expect(JSON.parse(stdout)).toMatchObject(printed);
+    expect(stderr).toBe('');
+    expect(status).toBe(expected);
   });
 
   it('uses no colours where there is no terminal', () => {

@@ -18,3 +18,9 @@ export async function ari(...argv: string[]): Promise<Ran> {
     process.exitCode = 0;
   }
 }
+
+/** What it printed, as JSON too; null where it printed text. */
+export async function answer(...argv: string[]): Promise<Ran & { json: Record<string, unknown> | null }> {
+  const ran = await ari(...argv);
+  return { ...ran, json: ran.out.startsWith('{') ? JSON.parse(ran.out) as Record<string, unknown> : null };
+}
