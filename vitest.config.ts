@@ -5,7 +5,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^@ari-sidecar\/tpm2$/, replacement: fileURLToPath(new URL('./tpm2/src/index.ts', import.meta.url)) },
-      { find: /^@ari-sidecar\/tpm2\/swtpm$/, replacement: fileURLToPath(new URL('./tpm2/src/swtpm/index.ts', import.meta.url)) },
+      { find: /^@ari-sidecar\/tpm2\/swtpm$/, replacement: fileURLToPath(new URL('./tpm2/test/support/swtpm.ts', import.meta.url)) },
     ],
   },
   test: {

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startSwtpm, type Swtpm } from '../../tpm2/src/swtpm/index.js';
+import { startSwtpm, type Swtpm } from '../../tpm2/test/support/swtpm.js';
 import { ARI } from '../../cli/demo/processes.js';
 import { bootFirmware } from '../../cli/demo/firmware.js';
 
