@@ -1,15 +1,13 @@
 /** What a user orders about what is theirs: freeze, thaw, revoke. After the answer nothing is permitted against it; connected devices know within the second. */
 import { fault } from '../src/base/fault.js';
-import { sha256 } from '../src/base/bytes.js';
 import { USER_ORDER, type UserOrder } from '../src/objects/carrier.js';
-import type { Verified } from '../src/objects/signed.js';
 import type { Verifier } from './context.js';
 import { dispute } from './disputes.js';
 import { orderEvent } from './events.js';
 import { leafDraft } from './leaves.js';
 import type { News } from './news.js';
 import { revokeKeyByUser } from './userkeys.js';
-import { openByUser } from './users.js';
+import { openByUser, spendOrder } from './users.js';
 
 type Kind = 'carrier' | 'mandate' | 'device';
 const KINDS: Record<string, Kind> = { crr: 'carrier', mnd: 'mandate', dev: 'device' };
@@ -33,12 +31,6 @@ async function standingOf(v: Verifier, kind: Kind, subject: string): Promise<{ u
   return carrier && { userId: carrier.userId, chain: subject, devices: await v.store.devicesPaying(subject) };
 }
 
-/** An order is obeyed once: an old `thaw` played again after a new `freeze` would undo it. @throws Fault store.conflict */
-async function spend(v: Verifier, { value }: Verified<UserOrder>): Promise<void> {
-  const first = await v.store.consumeNonce({ value: sha256(`ari-order\0${value.sub}\0${value.jti}`), deviceId: value.sub, purpose: 'payment', expiresMs: (value.exp + 60) * 1000 }, v.now());
-  if (!first) throw fault('store.conflict', { what: `order ${value.jti}` });
-}
-
 /** @throws Fault of {@link openByUser}; intake.not_found for what is not this user's; store.conflict when it was obeyed before or cannot be reached from the present state */
 export async function obey(v: Verifier, token: string): Promise<{ subject: string; state: string }> {
   const order = await openByUser(v, USER_ORDER, token);
@@ -49,7 +41,7 @@ export async function obey(v: Verifier, token: string): Promise<{ subject: strin
   if (kind === undefined || state === undefined) return dispute(v, order);
   const standing = await standingOf(v, kind, subject);
   if (standing?.userId !== sub) throw fault('intake.not_found', { what: subject });
-  await spend(v, order);
+  await spendOrder(v, order);
   const draft = leafDraft(v, { kind: action === 'thaw' ? 'rules_changed' : 'revoked', chain: standing.chain, subject: order.sha256 });
   const news = newsOf(v, standing.devices, subject, state);
   const moved = await v.store.setState({ subject, kind, state, leaf: { eventId: orderEvent(order.sha256, iat), draft }, outbox: news.rows, nowMs: v.now() });

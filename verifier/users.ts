@@ -1,8 +1,10 @@
 /** What users sign. A user's key is found by the key id in the token, and speaks for the user it is registered to and for nobody else. */
+import { sha256 } from '../src/base/bytes.js';
 import { fault } from '../src/base/fault.js';
 import { parseJson } from '../src/base/json.js';
 import { splitJws, verifyKey } from '../src/base/jws.js';
 import { decode, publicJwk } from '../src/base/shape.js';
+import type { UserOrder } from '../src/objects/carrier.js';
 import { assertLive, type KeyFinder, open, type SignedKind, type Verified } from '../src/objects/signed.js';
 import type { Verifier } from './context.js';
 
@@ -25,4 +27,10 @@ export async function openByUser<T extends { sub: string; iat: number; exp: numb
   if (opened.value.sub !== userId) throw fault('token.signature', { typ: kind.typ });
   assertLive(kind, opened.value, Math.floor(v.now() / 1000));
   return opened;
+}
+
+/** An order is obeyed once: an old `thaw` played again after a new `freeze` would undo it, an old `add` would let in another. @throws Fault store.conflict */
+export async function spendOrder(v: Verifier, { value }: Verified<UserOrder>): Promise<void> {
+  const first = await v.store.consumeNonce({ value: sha256(`ari-order\0${value.sub}\0${value.jti}`), deviceId: value.sub, purpose: 'payment', expiresMs: (value.exp + 60) * 1000 }, v.now());
+  if (!first) throw fault('store.conflict', { what: `order ${value.jti}` });
 }

@@ -171,4 +171,15 @@ describe('a second user of a device', () => {
     expect((await bind(code, consent())).status).toBe(201);
     expect((await bind(code, consent())).body.code).toBe('enrol.code');
   });
+
+  it('brings nobody with her: the order lets in one, once', async () => {
+    const [bob, eve] = [await payer.service.user('bob again'), await payer.service.user('eve again')];
+    const consent = order(payer.user, payer.userId, 'add', payer.deviceId);
+    expect((await bind('a mistyped code', consent)).body.code, 'which does not use up the order').toBe('enrol.code');
+    expect((await bind(await codeFor(bob.userId), consent)).status).toBe(201);
+    const code = await codeFor(eve.userId);
+    expect((await bind(code, consent)).body.code).toBe('store.conflict');
+    expect(await store.usersOfDevice(payer.deviceId)).not.toContain(eve.userId);
+    expect((await bind(code, order(payer.user, payer.userId, 'add', payer.deviceId))).status, 'nor her code').toBe(201);
+  });
 });
