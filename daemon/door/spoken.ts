@@ -15,6 +15,9 @@ import type { Peer } from '../ports.js';
 import { descriptorOf } from './peer.js';
 import { problemResponse } from './problem.js';
 
+/** What a peer has not read so long after the end is not waited for: one that reads nothing would keep its connection, and the door from closing, for ever. */
+const LAST_WORDS_MS = 1_000;
+
 export class SpokenStream extends Duplex {
   readonly peer: Peer;
   private readonly socket: Socket;
@@ -52,6 +55,8 @@ export class SpokenStream extends Duplex {
     closeSync(this.descriptor);
     if (error instanceof Fault) this.socket.end(problemResponse(error));
     this.socket.destroySoon();
+    const cut = setTimeout(() => this.socket.destroy(), LAST_WORDS_MS);
+    this.socket.once('close', () => clearTimeout(cut));
     done(error);
   }
 

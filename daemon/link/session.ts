@@ -13,6 +13,7 @@ import type { Verified } from '../../src/objects/signed.js';
 import type { ListBefore } from '../tpm/listcopy.js';
 import { IMA_PCR } from '../tpm/pcrs.js';
 import type { Log, Prover } from '../tpm/types.js';
+import { type Shelf, bringManifests } from './manifests.js';
 import { NoncePool } from './nonces.js';
 import { SigningOrder } from './order.js';
 import { NO_LIST, ShownList } from './shownlist.js';
@@ -32,7 +33,7 @@ const FRESH = 0.75;
 
 export type SessionState = 'offline' | 'greeting' | 'unenrolled' | 'untrusted' | 'no_tpm' | 'ready';
 
-export interface SessionPorts {
+export interface SessionPorts extends Shelf {
   connect(onMessage: (message: VerifierMessage) => void): Promise<LinkSocket>;
   prover: Prover;
   hello(): Promise<LinkBody<'hello'>>;
@@ -45,7 +46,6 @@ export interface SessionPorts {
   /** Everything that the verifier says once the device is proven. */
   onMessage(message: VerifierMessage): void;
   onReady(): void;
-  log: Log;
 }
 
 export class Session {
@@ -76,6 +76,7 @@ export class Session {
       try {
         this.state = 'greeting';
         this.socket = await this.ports.connect((message) => this.receive(message));
+        if (this.stopped) this.again();
         await this.greet(this.socket);
         pause = BACKOFF_MS.first;
         this.problem = await this.socket.closed;
@@ -98,6 +99,7 @@ export class Session {
     this.wake?.();
   }
 
+  /** For good, also when it is only about to connect. What waits for an answer fails with link.offline. */
   stop(): void {
     this.stopped = true;
     this.again();
@@ -168,6 +170,7 @@ export class Session {
     if (this.ports.prover.akName === null) throw faultTold(this.ports.prover.fault ?? 'tpm.absent', this.ports.prover.reason ?? 'there is no TPM');
     const code = this.ports.enrolCode();
     this.welcome = await (code === null ? this.prove(socket, nonce) : this.enrol(socket, code).catch((error: unknown) => this.enrolledBefore(socket, nonce, error)));
+    await bringManifests(socket, this.welcome.manifests, this.ports, ANSWER_MS);
     await this.showList(socket);
     this.state = 'ready';
     this.problem = null;

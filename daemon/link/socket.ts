@@ -11,6 +11,8 @@ import { type DeviceMessage, type LinkBody, type LinkType, LINK_LIMITS, LINK_PAT
 
 const CONNECT_MS = 10_000;
 const HEARTBEAT_MS = 20_000;
+/** So long the verifier may take to answer a close (RFC 6455, section 7.1.1): one that hangs does not hold the sidecar. */
+const CLOSE_MS = 1_000;
 
 export interface LinkSocket {
   /** Sends without waiting. @returns the message id. @throws Fault link.offline */
@@ -107,5 +109,7 @@ class Connection implements LinkSocket {
 
   close(): void {
     this.socket.close(1000);
+    const cut = setTimeout(() => this.socket.terminate(), CLOSE_MS);
+    this.socket.once('close', () => clearTimeout(cut));
   }
 }
