@@ -122,6 +122,6 @@ async function store(v: Verifier, draft: Draft, allowance: AllowanceRow): Promis
       intent: stringify(intentShape, asked.intent), mandateId: inputs.state.mandate?.mandateId ?? null, carrierId: inputs.state.carrier?.carrierId ?? null,
     },
     attempt: { n: 1, evidence: stringify(paymentEvidence, asked.evidence), ear: appraisal.ear, stateJson: stringify(authorityState, inputs.state), decision, decisionKind: ruling.decision, decidedMs: nowMs },
-    code: ruling.code, amount: ruling.decision === 'permit' ? asked.intent.amount.amount : null, leaf: leafOf(v, draft), nowMs,
+    code: ruling.code, amount: ruling.decision === 'permit' ? asked.intent.amount.amount : null, stateSeq: inputs.state.carrier?.stateSeq ?? null, leaf: leafOf(v, draft), nowMs,
   });
 }

@@ -51,7 +51,7 @@ export async function storeAttempt(tx: Tx, { payment: { paymentId }, nonce, atte
 }
 
 /** A device that was suspended or revoked since it was read permits nothing. */
-async function holdDevice(tx: Tx, deviceId: string): Promise<void> {
+export async function holdDevice(tx: Tx, deviceId: string): Promise<void> {
   const held = await tx.updateTable('devices').set((eb) => ({ state: eb.ref('state') })).where('device_id', '=', deviceId).where('state', '=', 'enrolled').executeTakeFirst();
   if (!hitOne(held)) throw moved();
 }

@@ -6,7 +6,7 @@ import type { Selectable } from 'kysely';
 import { sql } from 'kysely';
 import type { DeviceClock } from '../../attest/types.js';
 import { type Database, hitOne, insist, moved, outcome, refused, type Tx } from './database.js';
-import { freeSlot, storeAttempt, storePayment } from './decide.js';
+import { freeSlot, holdDevice, storeAttempt, storePayment } from './decide.js';
 import { availableOf, reservedOf, transfer } from './ledger.js';
 import { type Nonce, spendNonce } from './history.js';
 import { enqueue } from './queue.js';
@@ -45,9 +45,10 @@ async function holdSlots(tx: Tx, { allowanceId, mandateId, carrierId, maxCount, 
   }
 }
 
-/** @throws Refused (retry) when carrier, mandate or funds moved; store.conflict when the mandate has an allowance on the device that was not stopped */
+/** @throws Refused (retry) when device, carrier, mandate or funds moved; store.conflict when the mandate has an allowance on the device that was not stopped */
 async function issue(tx: Tx, input: Input<'issueAllowance'>): Promise<void> {
   const { allowanceId, carrierId, rev, stateSeq, mandateId, deviceId, akName, token, maxCount, maxTotal, clock, ctrBase, uploadUntilMs, nowMs } = input;
+  await holdDevice(tx, deviceId);
   const carrier = await tx.updateTable('carriers').set((eb) => ({ reserved: eb('reserved', '+', maxTotal), state_seq: eb('state_seq', '+', 1n) }))
     .where('carrier_id', '=', carrierId).where('state', '=', 'active').where('rev', '=', BigInt(rev)).where('state_seq', '=', BigInt(stateSeq))
     .where(sql<boolean>`reserved + spent + ${maxTotal} <= total_max`).returning('currency').executeTakeFirst();
@@ -105,9 +106,15 @@ async function moveLine(tx: Tx, { allowance, payment: { paymentId }, akName, clo
 /** A nonce that no verifier gave is spent like any other, though the counter alone would do. */
 const nonceOf = ({ nonce, payment: { deviceId }, allowance, nowMs }: Input<'spendOffline'>): Nonce => ({ value: nonce.value, deviceId, purpose: 'payment', expiresMs: Math.max(nowMs, allowance.uploadUntilMs) + 86_400_000 });
 
-/** Out of the hold: the carrier's reserved sum stays what it is, one use changes its name. */
-async function takeFromHold(tx: Tx, { allowance: { allowanceId, mandateId, carrierId, uploadUntilMs }, payment: { paymentId }, reservationId, amount, nowMs }: Input<'spendOffline'>): Promise<void> {
+/**
+ * Out of the hold: the carrier's reserved sum stays what it is, one use changes its name. A carrier that is frozen pays what it promised; that it has not moved
+ * says that the keys of its user still speak as they did when the payment was judged.
+ */
+async function takeFromHold(tx: Tx, { allowance: { allowanceId, mandateId, carrierId, uploadUntilMs }, payment: { paymentId, deviceId }, reservationId, amount, stateSeq, nowMs }: Input<'spendOffline'>): Promise<void> {
   if (amount === null) return;
+  await holdDevice(tx, deviceId);
+  const carrier = await tx.updateTable('carriers').set((eb) => ({ state_seq: eb('state_seq', '+', 1n) })).where('carrier_id', '=', carrierId).where('state_seq', '=', BigInt(stateSeq ?? -1)).executeTakeFirst();
+  if (!hitOne(carrier)) throw moved();
   const use = await tx.selectFrom('mandate_uses').select('payment_id').where('mandate_id', '=', mandateId).where('state', '=', 'held').where('payment_id', 'like', `${allowanceId}:%`).orderBy('payment_id').limit(1).executeTakeFirst();
   if (!use) throw moved();
   await tx.updateTable('mandate_uses').set({ payment_id: paymentId }).where('payment_id', '=', use.payment_id).execute();

@@ -37,7 +37,7 @@ export interface AllowanceRow {
 }
 /** An offline payment as it was judged. `amount`: what is taken out of the hold; null when it was not permitted. */
 export interface OfflineSpend extends Pick<DecideInput, 'payment' | 'attempt' | 'code' | 'leaf' | 'nowMs'> {
-  allowance: AllowanceRow; akName: string; clock: DeviceClock; nonce: { value: string }; reservationId: string; amount: bigint | null;
+  allowance: AllowanceRow; akName: string; clock: DeviceClock; nonce: { value: string }; reservationId: string; amount: bigint | null; stateSeq: number | null;
 }
 
 /** A leaf before the log gives it its place in its chain; the sequencer fills `seq` and `prev`. */

@@ -24,7 +24,7 @@ export const offlineSuite = (make: MakeDatabase) => describe('offline allowances
     const allowance = (await world.store.allowance(`alw_${id}`))!;
     const paymentId = `pay_${payment}`;
     return {
-      allowance, akName: 'ak_1', clock: { ...allowance.clock, ctr, clock: allowance.clock.clock + 1n, seq: allowance.clock.seq + 1 }, nonce: { value: `nonce ${payment} ${ctr}` }, reservationId: `rsv_${payment}`, amount,
+      allowance, akName: 'ak_1', clock: { ...allowance.clock, ctr, clock: allowance.clock.clock + 1n, seq: allowance.clock.seq + 1 }, nonce: { value: `nonce ${payment} ${ctr}` }, reservationId: `rsv_${payment}`, amount, stateSeq: (await carrier()).stateSeq,
       payment: { paymentId, deviceId: 'dev_1', agentId: 'agent', idempotencyKey: `key ${payment}`, requestSha256: sha256(`request ${payment}`), paymentSha256: sha256(paymentId), intent: '{}', mandateId: 'mnd_1', carrierId: 'crr_1' },
       attempt: { n: 1, evidence: '{}', ear: 'ear', stateJson: '{}', decision: 'decision', decisionKind: amount === null ? 'deny' : 'permit', decidedMs: NOW }, code: amount === null ? 'offline.total' : null,
       leaf: leaf(`evt_${payment}`, amount === null ? 'denied' : 'permitted', 'crr_1', { payment: sha256(paymentId) }), nowMs: NOW,
@@ -59,6 +59,25 @@ export const offlineSuite = (make: MakeDatabase) => describe('offline allowances
     expect(await issue('one', over)).toEqual(answer);
     expect(await carrier()).toMatchObject({ available: 100n, reserved: 0n });
     expect((await world.store.mandate('mnd_1'))?.uses).toBe(0);
+  });
+
+  const freeze = (kind: 'device' | 'carrier', subject: string, state: string): Promise<boolean> => world.store.setState({ subject, kind, state, leaf: leaf(`evt_freeze_${subject}`, 'revoked', subject), nowMs: NOW });
+
+  it('are not issued to a device that was frozen since it was read', async () => {
+    await freeze('device', 'dev_1', 'suspended');
+    expect(await issue()).toEqual(RETRY);
+    expect(await carrier()).toMatchObject({ available: 100n, reserved: 0n });
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['a device that was frozen', () => freeze('device', 'dev_1', 'suspended')],
+    ['a carrier that moved, by a freeze or the end of a key of its user,', () => freeze('carrier', 'crr_1', 'frozen')],
+  ])('pay nothing of %s since the payment was judged', async (_, meanwhile) => {
+    await issue();
+    const judged = await spendInput('a', 2n);
+    await meanwhile();
+    expect(await world.store.spendOffline(judged)).toEqual(RETRY);
+    expect(await world.store.allowance('alw_one')).toMatchObject({ count: 0, spent: 0n });
   });
 
   it('are one per mandate and device, until the device has come back', async () => {
