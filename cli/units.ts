@@ -44,6 +44,7 @@ Type=notify
 ExecStart=${[node, ari, 'daemon', '-c', config].map(word).join(' ')}
 Restart=on-failure
 RestartSec=1
+TimeoutStopSec=15
 User=${SERVICE_USER}
 Group=${SERVICE_USER}
 ${tpm === null ? '' : `SupplementaryGroups=${tpm.gid}\n`}StateDirectory=${below('/var/lib', stateDir, 'the state')}

@@ -27,6 +27,7 @@ import { isWaiting, Offline } from './pay/offline.js';
 import { executed, pay, type Ports, resume, ruled } from './pay/pay.js';
 import { Wallet } from './pay/wallet.js';
 import type { Agent, AgentApi } from './ports.js';
+import { keepRecovering } from './recovering.js';
 import { removeCopies } from './tpm/listcopy.js';
 import { openProver } from './tpm/prover.js';
 import type { Fact, Log, Prover } from './tpm/types.js';
@@ -38,7 +39,8 @@ const RENEW_MS = 600_000;
 const SETTLE_AGAIN_MS = 5_000;
 /** What happened to agents is shown to the verifier after this, together: unless a payment shows it first. */
 const SHOW_MS = 1_000;
-const RECOVER_MS = { first: 1_000, most: 60_000 };
+/** What is under way when the sidecar is to end may go on for so long; then there is no verifier for it any more, and its agent is told what the journal says. */
+const PATIENCE_MS = 3_000;
 
 export interface Daemon { status(): StatusView; doctor(): Promise<Fact[]>; close(): Promise<void> }
 
@@ -90,7 +92,7 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
   const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, lives, config.state.dir, status), log });
   const running = session.run();
-  const recovering = keepRecovering(prover, session, log);
+  const recovering = keepRecovering(prover, () => session.again(), log);
   const renewing = setInterval(() => { if (offline.isStale()) session.again(); }, RENEW_MS);
   log.info({ tier: prover.tier, reason: prover.reason, socket: config.agents.socket }, 'the sidecar is ready');
   return {
@@ -99,7 +101,9 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
     async close() {
       recovering.stop();
       clearInterval(renewing);
+      const impatient = setTimeout(() => { session.stop(); book.release(); }, PATIENCE_MS);
       await door.close();
+      clearTimeout(impatient);
       launches.close();
       lives.close();
       session.stop();
@@ -193,18 +197,4 @@ function soon(work: () => void): () => void {
       work();
     }, SHOW_MS).unref();
   };
-}
-
-/** A TPM that was missing, busy or hung may come back: it is asked again with growing pauses, and the verifier is greeted anew. */
-function keepRecovering(prover: Prover, session: Session, log: Log): { stop(): void } {
-  let pause = RECOVER_MS.first;
-  let timer: NodeJS.Timeout;
-  const look = async (): Promise<void> => {
-    const changed = prover.tier !== 'T2' && await prover.recover().catch((error: unknown) => { log.warn({ code: asFault(error).code }, asFault(error).message); return false; });
-    if (changed) session.again();
-    pause = prover.tier === 'T2' ? RECOVER_MS.first : Math.min(pause * 2, RECOVER_MS.most);
-    timer = setTimeout(() => void look(), pause);
-  };
-  timer = setTimeout(() => void look(), pause);
-  return { stop: () => clearTimeout(timer) };
 }

@@ -12,6 +12,7 @@ import { authorityState } from '../../src/objects/carrier.js';
 import { paymentEvidence, platformEvidence } from '../../src/objects/evidence.js';
 import { logEntry } from '../../src/objects/evidence.js';
 import { intent } from '../../src/objects/intent.js';
+import { MANIFEST_TOKEN } from '../../src/objects/manifest.js';
 import type { Journal } from '../journal/journal.js';
 import { voucherOf } from './voucher.js';
 import { listBefore } from '../tpm/listcopy.js';
@@ -29,7 +30,7 @@ const offline = record({ allowanceId: id('alw'), allowance: token(), ctr: u64, d
 const facts = {
   paymentId: id('pay'),
   agentId: name(),
-  manifest: token(4_194_304),
+  manifest: token(MANIFEST_TOKEN),
   requestSha256: sha256Text,
   intent,
   createdMs: millis,
@@ -75,6 +76,7 @@ export class Book {
   private readonly listeners = new Map<string, Set<Listener>>();
   private readonly waiting = new Map<string, Set<() => void>>();
   private readonly journal: Journal;
+  private released = false;
 
   constructor(journal: Journal, known: Payment[]) {
     this.journal = journal;
@@ -150,7 +152,7 @@ export class Book {
 
   /** Waits until a payment is no longer open, or the verifier has said all it can say now, at most so long. */
   async settled(p: Payment, deadlineMs: number): Promise<boolean> {
-    const isOver = (): boolean => !isOpen(p.state) || p.result !== null;
+    const isOver = (): boolean => this.released || !isOpen(p.state) || p.result !== null;
     if (isOver()) return true;
     return new Promise((resolve) => {
       const wakers = this.waiting.get(p.paymentId) ?? new Set();
@@ -165,6 +167,12 @@ export class Book {
       const timer = setTimeout(() => end(false), deadlineMs);
       wakers.add(wake);
     });
+  }
+
+  /** Nobody waits for a settlement any more: how it ended is heard from the verifier after the next start. */
+  release(): void {
+    this.released = true;
+    for (const wakers of this.waiting.values()) for (const wake of wakers) wake();
   }
 
   subscribe(agentId: string, listener: Listener): () => void {

@@ -79,7 +79,7 @@ describe('the door that closes', () => {
     await expect.poll(() => api.listeners()).toBe(1);
     // What the kernel holds for it is full first, and then what is held for it here: each of these is written before the next is made.
     const emit = async (): Promise<void> => { api.emit(news); await tick(); };
-    const news = { type: 'payment', body: { ...(await api.api.payment(agent, OWN))!, message: 'x'.repeat(1000) } } as const;
+    const news = { type: 'payment', body: { ...api.api.payment(agent, OWN)!, message: 'x'.repeat(1000) } } as const;
     while (api.listeners() > 0) await emit();
     await ask(EVENTS);
     await expect.poll(() => api.listeners()).toBe(1);
