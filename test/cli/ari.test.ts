@@ -79,6 +79,7 @@ describe('ari', () => {
     ['inspect', ['eventlog', file('log', agileLog(GOOD_BOOT))], 0, { events: GOOD_BOOT.length + 1 }],
     ['inspect', ['cert', file('cut.der', Buffer.from('3003', 'hex'))], 1, { error: { code: 'cert.malformed' } }],
     ['manifest', ['build', agent, '--id', 'com.example.a', '--version', '1', '--publisher', 'example.com', '--entry', 'agent.mjs', '--runtime', 'node', '--interpreter', process.execPath, '-o', join(dir, 'manifest.json')], 0, { files: 1, uncompiled: 0 }],
+    ['verifier', ['tls', '-c', config, '--host', '127.0.0.1'], 0, { config_changed: true }],
     ['policy', ['environment', 'strict', '-c', config], 0, { policy: { version: 2 } }],
     ['policy', ['learn', join(dir, 'no.json'), '-c', config, '--keys', join(dir, 'keys.json')], 1, { error: { code: 'bundle.edge' } }],
   ])('%s, as a process, prints one JSON object and nothing else, and ends by itself', (group, args, expected, printed) => {

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,13 +6,13 @@ import { createSecureContext } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ARI } from '../../cli/demo/processes.js';
 import { apiOf } from '../../cli/http.js';
 import { verifierToml } from '../../cli/commands/verifier.js';
 import { connectLink } from '../../daemon/link/socket.js';
 import { initVerifier } from '../../verifier/init.js';
 import { loadConfig } from '../../verifier/config.js';
 import { type RunningVerifier, startVerifier } from '../../verifier/main.js';
+import { ari } from '../cli/support.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'ari-tls-'));
 const config = join(dir, 'verifier.toml');
@@ -22,7 +22,8 @@ let authority: string;
 beforeAll(async () => {
   writeFileSync(config, verifierToml({ issuer: 'https://127.0.0.1:1', listen: '127.0.0.1:0' }));
   writeFileSync(join(dir, 'password'), 'open sesame\n');
-  execFileSync(process.execPath, [ARI, 'verifier', 'tls', '-c', config, '--host', '127.0.0.1', '--host', 'verifier.example', '--p12', join(dir, 'trust.p12'), '--p12-password-file', join(dir, 'password')]);
+  const { status, err } = await ari('verifier', 'tls', '-c', config, '--host', '127.0.0.1', '--host', 'verifier.example', '--p12', join(dir, 'trust.p12'), '--p12-password-file', join(dir, 'password'));
+  expect(status, err).toBe(0);
   authority = readFileSync(join(dir, 'tls', 'ca.pem'), 'utf8');
   initVerifier(loadConfig(config));
   running = await startVerifier(loadConfig(config), { logger: pino({ level: 'silent' }) });
@@ -62,9 +63,9 @@ describe('a verifier with an authority of its own', () => {
     if (status !== null) expect(stdout).toContain(new X509Certificate(authority).toString().split('\n')[1]);
   });
 
-  it('renews the certificate under the same authority, and leaves the configuration as it is', () => {
+  it('renews the certificate under the same authority, and leaves the configuration as it is', async () => {
     const before = readFileSync(config, 'utf8');
-    execFileSync(process.execPath, [ARI, 'verifier', 'tls', '-c', config, '--host', '127.0.0.1']);
+    expect((await ari('verifier', 'tls', '-c', config, '--host', '127.0.0.1')).status).toBe(0);
     expect(readFileSync(join(dir, 'tls', 'ca.pem'), 'utf8')).toBe(authority);
     expect(readFileSync(config, 'utf8')).toBe(before);
   });
