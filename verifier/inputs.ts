@@ -47,7 +47,17 @@ export interface Inputs {
 export const PERIOD_MS: Record<CarrierRules['windows'][number]['period'], number> = { PT1H: 3_600_000, P1D: 86_400_000, P7D: 604_800_000, P30D: 2_592_000_000 };
 const NOTHING: AuthorityState = { carrier: null, mandate: null, windows: [], scenario: null };
 
+/**
+ * The keys of users are looked at again after the carrier: a key that ends moves its user's carriers (store/people.ts), so one that speaks after `state` was read
+ * either speaks still when the decision is stored, or that carrier has moved and the payment is judged again.
+ */
 export async function readInputs(v: Verifier, row: DeviceRow, asked: Asked): Promise<Inputs> {
+  const inputs = await readOnce(v, row, asked);
+  const speak = await Promise.all(inputs.userKids.map(async (kid) => (await v.store.userKey(kid, v.now())) !== null));
+  return speak.every(Boolean) ? inputs : readInputs(v, row, asked);
+}
+
+async function readOnce(v: Verifier, row: DeviceRow, asked: Asked): Promise<Inputs> {
   const { kid, ...opened } = await openAuthority(v, asked);
   const { mandate } = opened;
   const confirmation = await readConfirmation(v, asked.paymentId);

@@ -183,3 +183,59 @@ describe('a second user of a device', () => {
     expect((await bind(code, order(payer.user, payer.userId, 'add', payer.deviceId))).status, 'nor her code').toBe(201);
   });
 });
+
+describe('a key that is revoked while a payment is judged', () => {
+  /** Done once, just before the verifier reads the carrier for a decision. */
+  let meanwhile: (() => Promise<unknown>) | null = null;
+  beforeAll(async () => {
+    const own = await payer.service.store();
+    const authority: Store['authority'] = async (input) => {
+      const work = meanwhile;
+      meanwhile = null;
+      await work?.();
+      return own.authority(input);
+    };
+    await payer.service.restart({ now: () => Date.now() + clockMs, store: { ...own, authority } });
+    await payer.reconnect();
+    payer.carrierId = freshId('crr');
+    await payer.openCarrier();
+  });
+  const added = async (name: string): Promise<Signer> => {
+    const key = withKid('user', name);
+    await addKey(payer.user, payer.userId, key);
+    return key;
+  };
+
+  it('permits nothing under a mandate that it signed', async () => {
+    const [first, lost] = [payer.user, await added('lost while a payment is judged')];
+    payer.user = lost;
+    await payer.giveMandate();
+    payer.user = first;
+    meanwhile = () => revokeKey(first, payer.userId, lost.kid);
+    expect(await pay()).toMatchObject({ decision: 'deny', findings: expect.arrayContaining([expect.objectContaining({ code: 'mandate.signature' })]) });
+  });
+
+  it('allows nothing ahead under a mandate that it signed', async () => {
+    const [first, lost] = [payer.user, await added('lost while an allowance is issued')];
+    payer.carrierId = freshId('crr');
+    await payer.service.post('/v1/delegation/carriers', { request: payer.carrierRequest({ rules: { offline: { maxCount: 2, maxTotal: 2000n } } as never }) });
+    await payer.service.post(`/v1/delegation/carriers/${payer.carrierId}/fund`, { event_id: 'first', amount: 100_000 });
+    payer.user = lost;
+    const mandateId = await payer.giveMandate();
+    payer.user = first;
+    meanwhile = () => revokeKey(first, payer.userId, lost.kid);
+    expect(await payer.link.ask('allowance_ask', { mandateId })).toMatchObject({ type: 'error', body: { code: 'mandate.signature' } });
+  });
+
+  it('permits nothing by the consent that it gave', async () => {
+    const lost = await added('lost while a consent is judged');
+    await payer.giveMandate({ level: 'L2' });
+    const message = await payer.attempt(payer.intent());
+    await payer.decision(message);
+    const { intent, paymentId } = message;
+    const token = seal(CONFIRMATION, { jti: freshId('cnf'), sub: payer.userId, iat: nowS(), exp: nowS() + 300, paymentId, paymentSha256: paymentHash(intent), termsSha256: intent.order.termsSha256, amount: intent.amount, payee: intent.payee }, lost);
+    expect((await call('POST', `/v1/payment/payments/${paymentId}/confirmations`, { body: { token }, admin: false })).status).toBe(201);
+    meanwhile = () => revokeKey(payer.user, payer.userId, lost.kid);
+    expect(await payer.decision(await payer.attempt(intent, { paymentId, attempt: 2 }))).toMatchObject({ state: 'confirm_required', confirmation: null });
+  });
+});

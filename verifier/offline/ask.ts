@@ -56,6 +56,7 @@ async function deposited(v: Verifier, allowanceId: string, token: string): Promi
 async function issue(v: Verifier, device: DeviceRow, mandate: OpenedMandate): Promise<string | null> {
   const { value, token } = mandate.mandate;
   const { carrier, state } = await readCarrier(v, mandate);
+  await openUserMandate(v, token); // again: a key that ended before `state` was read signs no more, one that ends from now on moves the carrier
   const clock = await v.store.clock(device.akName);
   if (!state.carrier || !clock || clock.ctr === null) throw refuse('the counter of the device is not known');
   const terms = await termsOf(v, mandate, carrier.value, state);
