@@ -69,8 +69,9 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
     connect: (onMessage) => connectLink(config.verifier.url, ca, onMessage),
     hello: async () => ({
       build: BUILD, akName: prover.akName, tier: prover.tier, reason: prover.reason,
-      agents: await Promise.all(agents.map(async ({ id, manifest }) => ({ agentId: id, manifest: manifest.token, jwk: (await prover.agentKey(id)).jwk }))),
+      agents: await Promise.all(agents.map(async ({ id, manifest }) => ({ agentId: id, manifestSha256: manifest.sha256, jwk: (await prover.agentKey(id)).jwk }))),
     }),
+    manifest: (manifestSha256) => agents.find(({ manifest }) => manifest.sha256 === manifestSha256)?.manifest.token,
     openPolicy: (token) => open(POLICY, token, trust.keys),
     enrolCode: () => { try { return readFileSync(codeFile, 'utf8').trim(); } catch { return null; } },
     usedEnrolCode: () => rmSync(codeFile, { force: true }),

@@ -4,6 +4,8 @@
  * gets nothing but nonces.
  *
  * Order: hello -> policy, nonces(platform) [-> enrol_begin -> enrol_challenge -> enrol_proof] or [-> platform] -> ima, welcome -> mandates, nonces(payment) ...
+ * An agent is greeted by the hash of its manifest, which may be longer than a message: those that the verifier lacks it asks for in `welcome`, and they follow in
+ * pages (`manifest`, each acknowledged). An agent whose manifest did not come has no mandates.
  * A log longer than one message goes ahead of `enrol_proof` or `platform` in pages (`log_append`, each acknowledged), an IMA list ahead of a refresh in
  * pieces (`ima_append`, each answered by `ima`).
  * The policy (public, operator-signed) comes first because it says which PCRs to quote. A later `platform` (refresh) is answered by `ack`; the nonce it
@@ -17,22 +19,24 @@ import { NONCE_PURPOSES, PAYMENT_STATES, TIERS } from './names.js';
 import { authorityState, REVISIONS_MAX } from './objects/carrier.js';
 import { attestation, IMA_PART_BYTES, logDelta, paymentEvidence, platformEvidence } from './objects/evidence.js';
 import { intent } from './objects/intent.js';
+import { MANIFEST_TOKEN } from './objects/manifest.js';
 import { findingShape } from './objects/ear.js';
 
 /** Limits of the link: bytes of one message, messages waiting for an answer, nonces pushed ahead. */
 export const LINK_LIMITS = { messageBytes: 4_194_304, inFlight: 64, nonces: 64 };
+/** Characters of one page of a manifest. */
+export const MANIFEST_PAGE = 1_048_576;
 export const LINK_PATH = '/v1/link';
 export const LINK_PROTOCOL = 'ari-link-1';
 
 /** A cloud's attestation key in this TPM: TPMT_PUBLIC, its certificate, and authorities above it. */
 const providerKey = record({ publicArea: b64u(1024), certificate: b64u(8192), chain: z.array(b64u(8192)).max(8) });
-const manifestToken = token(4_194_304);
 const proof = z.string().max(8192);
 const code = z.string().refine(isCode) as z.ZodType<Code, string>;
 
 const BODIES = {
   /* device -> verifier */
-  hello: record({ build: text(64), akName: hex(34).nullable(), tier: z.enum(TIERS), reason: text(512).nullable(), agents: z.array(record({ agentId: name(), manifest: manifestToken, jwk: publicJwk })).max(64) }),
+  hello: record({ build: text(64), akName: hex(34).nullable(), tier: z.enum(TIERS), reason: text(512).nullable(), agents: z.array(record({ agentId: name(), manifestSha256: sha256Text, jwk: publicJwk })).max(64) }),
   enrol_begin: record({ code: text(64), ekCertificate: b64u(8192).nullable(), ekChain: z.array(b64u(8192)).max(8), ekPublic: b64u(1024), akPublic: b64u(1024), registerPublic: b64u(256).nullable(), counterPublic: b64u(256).nullable(), provider: providerKey.nullable() }),
   /** `answer` = HMAC-SHA256(secret, sessionId || akName bytes); `certify`: TPM2_Certify by the provider's key, where one was shown; the platform part covers the challenge's nonce. */
   enrol_proof: record({ sessionId: text(64), answer: b64u(32), certify: attestation.nullable(), evidence: platformEvidence, log: logDelta }),
@@ -51,12 +55,15 @@ const BODIES = {
   log_append: record({ log: logDelta }),
   /** A piece of the kernel's binary IMA list, cut anywhere, from entry `from` on: taken up to its last whole entry. Answered by `ima`. */
   ima_append: record({ from: count, data: b64u(IMA_PART_BYTES) }),
+  /** A page of a manifest that `welcome` asked for: its characters from `from` on, of `size` in all; one manifest after another. The last page is acknowledged once the manifest was taken. */
+  manifest: record({ manifestSha256: sha256Text, size: z.int().min(20).max(MANIFEST_TOKEN), from: count, text: z.string().min(1).max(MANIFEST_PAGE).regex(/^[A-Za-z0-9_.-]+$/, 'must be a part of a compact token') }),
   settle_query: record({ paymentId: id('pay') }),
   ack: record({}),
   /* verifier -> device */
   nonces: record({ purpose: z.enum(NONCE_PURPOSES), nonces: z.array(record({ nonce: sha256Text, expiresMs: millis })).max(64) }),
   enrol_challenge: record({ sessionId: text(64), credentialBlob: b64u(512), encryptedSecret: b64u(1024), nonce: sha256Text }),
-  welcome: record({ deviceId: id('dev'), device: token(), aud: z.string(), nowMs: millis, simulated: z.boolean(), tier: z.enum(TIERS) }),
+  /** `manifests`: of the agents that were greeted, those that the verifier lacks. */
+  welcome: record({ deviceId: id('dev'), device: token(), aud: z.string(), nowMs: millis, simulated: z.boolean(), tier: z.enum(TIERS), manifests: z.array(sha256Text).max(64) }),
   policy: record({ policy: token() }),
   /** All valid mandates of this device with their carriers, and the records of the keys of their users (ari-user-key+jwt): replaces what the device had. */
   mandates: record({ mandates: z.array(record({ mandate: token(), carrier: token(), state: z.enum(['valid', 'suspended']) })).max(1024), userKeys: z.array(token()).max(1024) }),
@@ -75,7 +82,7 @@ export type LinkType = keyof typeof BODIES;
 export type LinkBody<T extends LinkType> = Of<(typeof BODIES)[T]>;
 export type LinkMessage = { [T in LinkType]: { v: 1; id: string; re: string | null; type: T; body: LinkBody<T> } }[LinkType];
 
-const DEVICE_TYPES = ['hello', 'enrol_begin', 'enrol_proof', 'platform', 'payment', 'refusal', 'offline', 'allowance_return', 'allowance_ask', 'log_append', 'ima_append', 'settle_query', 'ack'] as const;
+const DEVICE_TYPES = ['hello', 'enrol_begin', 'enrol_proof', 'platform', 'payment', 'refusal', 'offline', 'allowance_return', 'allowance_ask', 'log_append', 'ima_append', 'manifest', 'settle_query', 'ack'] as const;
 const VERIFIER_TYPES = ['nonces', 'enrol_challenge', 'welcome', 'policy', 'mandates', 'decision', 'execution', 'allowance', 'confirmed', 'ima', 'revoked', 'error', 'ack'] as const;
 export type DeviceMessage = Extract<LinkMessage, { type: (typeof DEVICE_TYPES)[number] }>;
 export type VerifierMessage = Extract<LinkMessage, { type: (typeof VERIFIER_TYPES)[number] }>;

@@ -7,6 +7,7 @@ import type { VerifierConfig } from './config.js';
 import type { Hub } from './hub.js';
 import type { Keys } from './keys.js';
 import type { DepositLog } from './log.js';
+import type { Manifests } from './manifests.js';
 import type { Outbox } from './outbox.js';
 import type { Nonces } from './nonces.js';
 import type { Platforms } from './platforms.js';
@@ -22,6 +23,7 @@ export interface Verifier {
   readonly store: Store;
   readonly nonces: Nonces;
   readonly platforms: Platforms;
+  readonly manifests: Manifests;
   readonly log: DepositLog;
   readonly hub: Hub;
   readonly outbox: Outbox;

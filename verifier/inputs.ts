@@ -10,7 +10,7 @@ import type { OfflineAllowance } from '../src/objects/allowance.js';
 import { type AuthorityState, type Carrier, CARRIER, type CarrierRules, rulesHash } from '../src/objects/carrier.js';
 import { type Confirmation, CONFIRMATION, CONSENT, type Policy } from '../src/objects/decision.js';
 import { paymentHash } from '../src/objects/intent.js';
-import { AGENT_MANIFEST, type AgentManifest } from '../src/objects/manifest.js';
+import type { AgentManifest } from '../src/objects/manifest.js';
 import type { ClosedPayment } from '../src/objects/mandate.js';
 import { open, type Verified } from '../src/objects/signed.js';
 import { closedHash, mandateHash, openClosed, type OpenedMandate, openMandate } from '../src/sdjwt/index.js';
@@ -70,7 +70,7 @@ async function readOnce(v: Verifier, row: DeviceRow, asked: Asked): Promise<Inpu
     closedSha256: asked.closedMandate === null ? null : closedHash(asked.closedMandate),
     ...opened,
     ...(isOurs ? await readState(v, asked, mandate) : { carrier: null, revisions: [], state: NOTHING }),
-    manifest: mandate && (await readManifest(v, mandate.mandate.value.agent.manifestSha256)),
+    manifest: mandate && (await v.manifests.of(mandate.mandate.value.agent.manifestSha256)),
     confirmation,
     userKids: [...new Set([kid, confirmation?.kid])].filter((one) => typeof one === 'string'),
   };
@@ -123,16 +123,6 @@ async function readState(v: Verifier, { intent }: Asked, { mandate }: OpenedMand
   const windowsFromMs = (carrier?.value.rules.windows ?? []).map(({ period }) => v.now() - PERIOD_MS[period]);
   const { state } = await v.store.authority({ carrierId, mandateId: mandate.value.jti, payee: intent.payee, windowsFromMs });
   return { carrier, revisions, state };
-}
-
-async function readManifest(v: Verifier, manifestSha256: Sha256): Promise<Verified<AgentManifest> | null> {
-  const row = await v.store.manifest(manifestSha256);
-  if (!row || row.revokedMs !== null) return null;
-  try {
-    return open(AGENT_MANIFEST, row.token, v.trust.keys);
-  } catch {
-    return null; // its publisher is trusted no more
-  }
 }
 
 /** Consent that no attempt has used, by a key that still speaks. Whether it is for these terms and still young is for the law. */

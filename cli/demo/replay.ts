@@ -28,6 +28,7 @@ export async function replay(configFile: string, bundleText: string): Promise<De
     prover, log, aud: trust.aud,
     connect: (onMessage) => connectLink(config.verifier.url, undefined, onMessage),
     hello: () => Promise.resolve({ build: BUILD, akName: prover.akName, tier: prover.tier, reason: null, agents: [] }),
+    manifest: () => undefined,
     openPolicy: (token) => open(POLICY, token, trust.keys),
     enrolCode: () => null, usedEnrolCode: () => undefined, onMessage: () => undefined, onReady: () => ready(),
   });

@@ -12,7 +12,7 @@ import { LOG_PAGE, type PlatformEvidence, platformHash } from '../../src/objects
 import type { Verified } from '../../src/objects/signed.js';
 import type { ListBefore } from '../tpm/listcopy.js';
 import { IMA_PCR } from '../tpm/pcrs.js';
-import type { Log, Prover } from '../tpm/types.js';
+import type { Prover } from '../tpm/types.js';
 import { type Shelf, bringManifests } from './manifests.js';
 import { NoncePool } from './nonces.js';
 import { SigningOrder } from './order.js';

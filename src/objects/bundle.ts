@@ -4,9 +4,10 @@ import { b64u, type Of, record, token } from '../base/shape.js';
 import { authorityState, REVISIONS_MAX } from './carrier.js';
 import { evidence, IMA_LIST_BYTES, LOG_ENTRIES, logEntry } from './evidence.js';
 import { intent } from './intent.js';
+import { MANIFEST_TOKEN } from './manifest.js';
 
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.ari.bundle+json';
-/** A manifest of 4 MiB, boot log, IMA list and measurement log fit; what is larger is no bundle. */
+/** The longest manifest, boot log, IMA list and measurement log fit; what is larger is no bundle. */
 export const BUNDLE_BYTES = 50_331_648;
 const leafText = z.string().min(2).max(65_535);
 
@@ -19,7 +20,7 @@ export const bundle = record({
   carrier: token().nullable(),
   /** Its revisions from the one that the mandate names up to, without, this one: each step was tighter. */
   revisions: z.array(token()).max(REVISIONS_MAX),
-  manifest: token(4_194_304).nullable(),
+  manifest: token(MANIFEST_TOKEN).nullable(),
   device: token().nullable(),
   evidence: evidence.nullable(),
   /** The entries of the measurement log before those in the evidence, from the epoch's first on: with them the register is recomputed offline. */

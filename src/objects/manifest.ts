@@ -1,7 +1,7 @@
 /** What a publisher says an agent version consists of. One mandate names one manifest. */
 import { z } from 'zod';
 import { type Of, name, record, seconds, sha256Text, text } from '../base/shape.js';
-import { signedKind } from './signed.js';
+import { SIGNED_BYTES, signedKind } from './signed.js';
 
 /** A path below the agent's root, with `/`, without `..`. */
 export const relativePath = z.string().min(1).max(4096).refine((p) => !p.startsWith('/') && !p.split('/').some((s) => s === '..' || s === '.' || s === ''), 'must be a plain relative path');
@@ -28,5 +28,7 @@ export const agentManifest = record({
   config: record({ prompts: z.array(manifestFile), models: z.array(manifestFile), tools: z.array(manifestFile), skills: z.array(manifestFile) }),
   launch: record({ entry: relativePath, runtime: z.enum(['native', 'node', 'python', 'jvm', 'shell']), allowAnonymousCode: z.boolean() }),
 });
+/** Characters of a signed manifest: what the longest payload that is read makes, with header and signature. An agent of some 30,000 files. */
+export const MANIFEST_TOKEN = Math.ceil(SIGNED_BYTES / 3) * 4 + 1024;
 export type AgentManifest = Of<typeof agentManifest>;
 export const AGENT_MANIFEST = signedKind('ari-manifest+jwt', 'publisher', agentManifest);

@@ -9,6 +9,7 @@ import { decisionOf, mandateRow, openCarrier, settle } from '../verifier/store/w
 import { paymentCase } from './appraisal.js';
 import { interleave, median, ratioOf, row, timed, type Row } from './harness.js';
 import { lists } from './lists.js';
+import { manifests } from './manifests.js';
 import { inFolder, withDisk } from './place.js';
 
 const RECORDS = [1, 100, 1000];
@@ -66,7 +67,7 @@ async function decisions(store: Store, sync: () => void): Promise<Row[]> {
 export const run = (): Promise<Row[]> => inFolder((dir) => withDisk(dir, async (sync) => {
   const store = await openStore({ path: join(dir, 'store.db') });
   try {
-    return [...await appraisals(), ...await lists(), ...await decisions(store, sync)];
+    return [...await appraisals(), ...await lists(), ...await manifests(), ...await decisions(store, sync)];
   } finally {
     await store.close();
   }

@@ -10,7 +10,7 @@ const hex = (count: number): string => 'ab'.repeat(count);
 const { someToken: token } = e;
 
 export const FROM_DEVICE: { [T in DeviceMessage['type']]: LinkBody<T> } = {
-  hello: { build: 'ari-sidecar 0.1.0', akName: hex(34), tier: 'T2', reason: 'no counter', agents: [{ agentId: 'example.shopper', manifest: token, jwk: AGENT.jwk }] },
+  hello: { build: 'ari-sidecar 0.1.0', akName: hex(34), tier: 'T2', reason: 'no counter', agents: [{ agentId: 'example.shopper', manifestSha256: e.NONCE, jwk: AGENT.jwk }] },
   enrol_begin: { code: 'ABCD-EFGH', ekCertificate: bytes, ekChain: [bytes], ekPublic: bytes, akPublic: bytes, registerPublic: bytes, counterPublic: null, provider: { publicArea: bytes, certificate: bytes, chain: [bytes] } },
   enrol_proof: { sessionId: 'session-1', answer: e.NONCE, certify: { attest: bytes, signature: bytes }, evidence: e.platform, log: e.log },
   platform: { evidence: e.platform, log: e.log },
@@ -21,6 +21,7 @@ export const FROM_DEVICE: { [T in DeviceMessage['type']]: LinkBody<T> } = {
   allowance_ask: { mandateId: e.ids.mandate },
   log_append: { log: e.log },
   ima_append: { from: 7, data: bytes },
+  manifest: { manifestSha256: e.NONCE, size: 4_000_000, from: 1_048_576, text: 'eyJhbGciOi' },
   settle_query: { paymentId: e.ids.payment },
   ack: {},
 };
@@ -28,7 +29,7 @@ export const FROM_DEVICE: { [T in DeviceMessage['type']]: LinkBody<T> } = {
 export const FROM_VERIFIER: { [T in VerifierMessage['type']]: LinkBody<T> } = {
   nonces: { purpose: 'payment', nonces: [{ nonce: e.NONCE, expiresMs: e.NOW * 1000 }] },
   enrol_challenge: { sessionId: 'session-1', credentialBlob: bytes, encryptedSecret: bytes, nonce: e.NONCE },
-  welcome: { deviceId: e.ids.device, device: token, aud: e.VERIFIER, nowMs: e.NOW * 1000, simulated: true, tier: 'T2' },
+  welcome: { deviceId: e.ids.device, device: token, aud: e.VERIFIER, nowMs: e.NOW * 1000, simulated: true, tier: 'T2', manifests: [e.NONCE] },
   policy: { policy: token },
   mandates: { mandates: [{ mandate: token, carrier: token, state: 'valid' }], userKeys: [token] },
   decision: { paymentId: e.ids.payment, attempt: 1, state: 'permitted', decision: token, ear: token, carrier: token, revisions: [token], policy: token, authority: e.state, confirmation: null, userKeys: [token], userAssertion: null, leaf: '{}', proof: 'c2sp.org/tlog-proof@v1\n' },

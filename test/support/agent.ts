@@ -9,6 +9,9 @@ import { SIGNERS, keys } from './keys.js';
 
 /** A manifest without configuration, and claims that it allows entirely. */
 export const MANIFEST: AgentManifest = { ...exampleManifest, config: { prompts: [], models: [], tools: [], skills: [] } };
+/** Of an agent of so many files. */
+export const manifestOf = (files: number): AgentManifest =>
+  ({ ...MANIFEST, files: [...MANIFEST.files, ...Array.from({ length: files - MANIFEST.files.length }, (_, n) => ({ path: `node_modules/package-${String(n).padStart(5, '0')}/index.js`, sha256: sha256(`file ${n}`) }))] });
 export const verifiedManifest = (value: AgentManifest = MANIFEST): Verified<AgentManifest> => open(AGENT_MANIFEST, seal(AGENT_MANIFEST, value, SIGNERS.publisher), keys);
 export const claimsFor = (manifest: Verified<AgentManifest>, agentId = manifest.value.agent.id): AgentClaims => ({
   v: 'ari-agent-1', agentId, manifestSha256: manifest.sha256, mode: 'attach',

@@ -19,6 +19,7 @@ import type { Peer } from '../../daemon/ports.js';
 import type { Log, Prover } from '../../daemon/tpm/types.js';
 import { sha256 } from '../../src/base/bytes.js';
 import { DECISION, POLICY, type Policy } from '../../src/objects/decision.js';
+import type { AgentManifest } from '../../src/objects/manifest.js';
 import { open, seal } from '../../src/objects/signed.js';
 import type { Trust } from '../../src/objects/trust.js';
 import { DEFAULT_POLICY } from '../../verifier/init.js';
@@ -42,12 +43,12 @@ export class Sidecar {
   private running: Promise<void> = Promise.resolve();
   private readonly log: Log = { info: () => undefined, warn: (facts) => { this.said.push(facts); } };
 
-  /** A machine that booted with Secure Boot on, a verifier that trusts its TPM, and a user. @param measured what IMA has measured */
-  static async start(policy: Partial<Policy>, measured: readonly MadeEntry[]): Promise<Sidecar> {
+  /** A machine that booted with Secure Boot on, a verifier that trusts its TPM, and a user. @param measured what IMA has measured @param manifest of its agent */
+  static async start(policy: Partial<Policy>, measured: readonly MadeEntry[], manifest?: AgentManifest): Promise<Sidecar> {
     const sidecar = new Sidecar();
     sidecar.bed = await startBed();
     await sidecar.boot(measured);
-    sidecar.payer = await TestPayer.ofSidecar(`${sidecar.bed.swtpm.caRootPem}\n${sidecar.bed.swtpm.caIssuerPem}`, policy);
+    sidecar.payer = await TestPayer.ofSidecar(`${sidecar.bed.swtpm.caRootPem}\n${sidecar.bed.swtpm.caIssuerPem}`, policy, manifest);
     sidecar.trust = await sidecar.payer.service.trust();
     sidecar.code = await sidecar.payer.code();
     await sidecar.begin();
@@ -98,7 +99,8 @@ export class Sidecar {
     this.session = new Session({
       prover: this.prover, log, aud: ISSUER,
       connect: (onMessage) => connectLink(payer.service.linkUrl, undefined, onMessage),
-      hello: async () => ({ build: 'test', akName: this.prover.akName, tier: this.prover.tier, reason: this.prover.reason, agents: [{ agentId: payer.manifest.value.agent.id, manifest: payer.manifest.token, jwk: (await this.prover.agentKey(payer.manifest.value.agent.id)).jwk }] }),
+      hello: async () => ({ build: 'test', akName: this.prover.akName, tier: this.prover.tier, reason: this.prover.reason, agents: [{ agentId: payer.manifest.value.agent.id, manifestSha256: payer.manifest.sha256, jwk: (await this.prover.agentKey(payer.manifest.value.agent.id)).jwk }] }),
+      manifest: (manifestSha256) => (manifestSha256 === payer.manifest.sha256 ? payer.manifest.token : undefined),
       openPolicy: (token) => open(POLICY, token, trust.keys),
       enrolCode: () => this.code,
       usedEnrolCode: () => { this.code = null; },

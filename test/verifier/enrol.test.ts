@@ -195,11 +195,12 @@ describe('an enrolled device', () => {
     payer.link.close();
     payer.link = await TestLink.open(payer.service.linkUrl);
     const forged = seal(AGENT_MANIFEST, { ...MANIFEST, agent: { ...MANIFEST.agent, id: 'example.forged' } }, withKid('publisher', 'nobody'));
-    payer.link.send('hello', { ...payer.hello(), agents: [{ agentId: 'example.forged', manifest: forged, jwk: payer.agent.jwk }] });
+    payer.link.send('hello', { ...payer.hello(), agents: [{ agentId: 'example.forged', manifestSha256: tokenHash(forged), jwk: payer.agent.jwk }] });
     await payer.device.increment();
     const evidence = await payer.device.platform({ nonce: await payer.platformNonce(), aud: ISSUER });
-    expect(await payer.link.answerTo('platform', { evidence, log: payer.device.delta() })).toBe('welcome');
-    expect((await payer.link.next('error')).code).toBe('agent.manifest');
+    expect(await payer.link.ask('platform', { evidence, log: payer.device.delta() })).toMatchObject({ type: 'welcome', body: { manifests: [tokenHash(forged)] } });
+    const [page] = payer.manifestPages({ sha256: tokenHash(forged), token: forged });
+    expect(await payer.link.answerTo('manifest', page!)).toBe('agent.manifest');
     expect((await payer.service.get(`/v1/delegation/devices/${payer.deviceId}/agents`)).agents).toEqual([]);
     await payer.reconnect();
   });

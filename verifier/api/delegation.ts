@@ -144,7 +144,7 @@ export const DELEGATION: readonly Route[] = [
     async handle(v, { params: { deviceId = '' } }) {
       const rows = await v.store.deviceAgents(deviceId);
       const agents = rows.map(async ({ agentId, manifestSha256, jwk }) => {
-        const version = (await v.store.manifest(manifestSha256))?.version ?? 'unknown';
+        const version = (await v.store.manifestStanding(manifestSha256))?.version ?? 'unknown';
         return { agentId, manifestSha256, version, jwk: decode(publicJwk, parseJson(jwk)) };
       });
       return { agents: await Promise.all(agents) };

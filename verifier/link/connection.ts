@@ -16,6 +16,7 @@ import type { Enrolling } from '../enrol.js';
 import type { Reachable } from '../hub.js';
 import type { KeptIma } from '../imalists.js';
 import { Bucket, type ConnectionLimits } from './limits.js';
+import { ManifestPages } from './manifestpages.js';
 import { Pages, type Room } from './pages.js';
 
 type Hello = LinkBody<'hello'>;
@@ -33,6 +34,8 @@ export class Connection implements Reachable {
   stage: Stage = { name: 'new' };
   /** The log of this device as far as it came without evidence. */
   readonly pages: Pages;
+  /** A manifest on its way. */
+  readonly manifest: ManifestPages;
   /** Where its IMA list stands: what was accepted, and pieces since. Null before it is proven, and where no list is asked for. */
   ima: KeptIma | null = null;
   private readonly v: Verifier;
@@ -52,6 +55,7 @@ export class Connection implements Reachable {
     this.socket = socket;
     this.limits = limits;
     this.pages = new Pages(room);
+    this.manifest = new ManifestPages(room);
     this.id = ulid(v.now(), v.random(10));
     this.bucket = new Bucket(limits, v.now());
     this.timers = [setInterval(() => this.beat(), limits.heartbeatMs), setTimeout(() => this.mustBeProven(), limits.proveMs)];
@@ -167,6 +171,7 @@ export class Connection implements Reachable {
   private ended(): void {
     for (const timer of this.timers) clearInterval(timer);
     this.pages.take();
+    this.manifest.drop();
     if (this.stage.name === 'proven') this.v.hub.leave(this.stage.deviceId, this);
   }
 }

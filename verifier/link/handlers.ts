@@ -14,7 +14,7 @@ import { returnAllowances } from '../offline/close.js';
 import { takePlatform } from '../platform.js';
 import type { Connection, Stage, StageName } from './connection.js';
 import { deliver } from './deliver.js';
-import { welcome } from './welcome.js';
+import { takeManifest, welcome } from './welcome.js';
 
 type Type = DeviceMessage['type'];
 type In<S extends StageName> = Extract<Stage, { name: S }>;
@@ -96,6 +96,11 @@ const HANDLERS: { readonly [T in Type]: Row } = {
   /** A proven device alone: judging a long list is work. */
   ima_append: on('ima_append', ['proven'], async ({ v, connection, body, id }) => {
     connection.knowIma(takePiece(v, connection.ima, body), id);
+  }),
+
+  manifest: on('manifest', ['proven'], async ({ v, connection, stage, body, id }) => {
+    await takeManifest(v, connection, stage, body);
+    connection.send('ack', {}, id);
   }),
 
   /** The stored answer of a payment of this device, and its result if it has one. */

@@ -7,7 +7,7 @@ import { addPage, sizeOf } from '../../attest/pages.js';
 import { fault } from '../../src/base/fault.js';
 import type { LogDelta } from '../../src/objects/evidence.js';
 
-/** What may wait, over all connections. */
+/** What may wait, over all connections; the pages of manifests with them. */
 export class Room {
   #left: number;
 
@@ -17,7 +17,7 @@ export class Room {
 
   /** @throws Fault link.busy */
   take(bytes: number): void {
-    if (bytes > this.#left) throw fault('link.busy', { what: 'pages of measurement logs' });
+    if (bytes > this.#left) throw fault('link.busy', { what: 'pages of logs and manifests' });
     this.#left -= bytes;
   }
 

@@ -1,4 +1,5 @@
 /** Delegation as verbs: manifests, carriers, mandates, payees, and their end. Called by the carrier issuer and the consent service. */
+import type { Selectable } from 'kysely';
 import { fault } from '../../src/base/fault.js';
 import { REVISIONS_MAX } from '../../src/objects/carrier.js';
 import { readCarrier, readCarriersOf, readMandate, readMandatesOfDevice, readPayee } from './authority.js';
@@ -7,6 +8,7 @@ import { availableOf, mainOf, openAccounts, outside, reservedOf, transfer } from
 import { announce } from './outbox.js';
 import { enqueue } from './queue.js';
 import { setState } from './standing.js';
+import type { Tables } from './tables.js';
 import type { Store } from './verbs.js';
 
 type CarrierInput = Parameters<Store['putCarrier']>[0];
@@ -54,14 +56,22 @@ async function returnFunds(tx: Tx, { eventId, carrierId, amount, nowMs }: Parame
   await transfer(tx, `return:${carrierId}:${eventId}`, [{ from: available, to: mainOf(carrier.user_id, carrier.currency), amount }], nowMs);
 }
 
-type Verbs = 'addManifest' | 'manifest' | 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'revisionsSince' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
+type ManifestFound = Pick<Selectable<Tables['manifests']>, 'agent_id' | 'version' | 'revoked_ms'>;
+const standingOf = ({ agent_id: agentId, version, revoked_ms: revokedMs }: ManifestFound) => ({ agentId, version, revokedMs: revokedMs === null ? null : Number(revokedMs) });
+
+type Verbs = 'addManifest' | 'manifest' | 'manifestStanding' | 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'revisionsSince' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
 
 export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
   addManifest: ({ manifestSha256, agentId, version, token }) => db.write((tx) => addOnce(tx, 'manifests', { manifest_sha256: manifestSha256 }, { agent_id: agentId, version, token })),
 
   manifest: (manifestSha256) => db.read(async (tx) => {
     const row = await tx.selectFrom('manifests').selectAll().where('manifest_sha256', '=', manifestSha256).executeTakeFirst();
-    return row ? { token: row.token, agentId: row.agent_id, version: row.version, revokedMs: row.revoked_ms === null ? null : Number(row.revoked_ms) } : null;
+    return row ? { token: row.token, ...standingOf(row) } : null;
+  }),
+
+  manifestStanding: (manifestSha256) => db.read(async (tx) => {
+    const row = await tx.selectFrom('manifests').select(['agent_id', 'version', 'revoked_ms']).where('manifest_sha256', '=', manifestSha256).executeTakeFirst();
+    return row ? standingOf(row) : null;
   }),
 
   putCarrier: (input) => db.write((tx) => putCarrier(tx, input)),

@@ -151,6 +151,8 @@ export interface Store {
   /* delegation */
   addManifest(row: { manifestSha256: Sha256; agentId: string; version: string; token: string }): Promise<void>;
   manifest(manifestSha256: Sha256): Promise<{ token: string; agentId: string; version: string; revokedMs: number | null } | null>;
+  /** The same without its token, which may be long. */
+  manifestStanding(manifestSha256: Sha256): Promise<{ agentId: string; version: string; revokedMs: number | null } | null>;
   /** Opens (rev 1) or revises (rev + 1) a carrier; writes its `rules_changed` leaf. @throws Fault store.conflict */
   putCarrier(input: { carrierId: string; userId: string; currency: string; rev: number; totalMax: bigint; rulesSha256: Sha256; token: string; userSignature: string | null; leaf: { eventId: string; draft: LeafDraft }; outbox?: readonly OutboxRow[]; nowMs: number }): Promise<void>;
   /** Allocates money from the main account; what it lacks comes in from outside. Idempotent by event. @throws Fault intake.not_found (no open carrier) */

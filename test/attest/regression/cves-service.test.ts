@@ -47,7 +47,7 @@ row('CVE-2022-23949', 'a name that would forge lines of a log is none', async ()
   const [agent] = payer.hello().agents;
   const socket = new WebSocket(new URL(LINK_PATH, payer.service.linkUrl), LINK_PROTOCOL);
   await once(socket, 'open');
-  const body = { build: 'test', ak_name: payer.hello().akName, tier: 'T2', reason: null, agents: [{ agent_id: 'shopper\nINFO payment permitted', manifest: agent!.manifest, jwk: agent!.jwk }] };
+  const body = { build: 'test', ak_name: payer.hello().akName, tier: 'T2', reason: null, agents: [{ agent_id: 'shopper\nINFO payment permitted', manifest_sha256: agent!.manifestSha256, jwk: agent!.jwk }] };
   socket.send(JSON.stringify({ v: 1, id: '01JD0000000000000000000000', re: null, type: 'hello', body }));
   const [answer] = await once(socket, 'message') as [Buffer];
   expect(JSON.parse(answer.toString())).toMatchObject({ type: 'error', body: { code: 'intake.malformed' } });

@@ -48,7 +48,7 @@ describe('a session that is stopped', () => {
     verifier = new SilentVerifier();
     const session = new Session({
       prover: { akName: null } as Prover, log: silentLog, aud: 'verifier', connect: (onMessage) => connectLink(verifier.url, undefined, onMessage),
-      hello: () => Promise.resolve({ build: 'test', akName: null, tier: 'T0', reason: null, agents: [] }),
+      hello: () => Promise.resolve({ build: 'test', akName: null, tier: 'T0', reason: null, agents: [] }), manifest: () => undefined,
       openPolicy: () => { throw new Error('no policy comes'); }, enrolCode: () => null, usedEnrolCode: () => undefined, onMessage: () => undefined, onReady: () => undefined,
     });
     return { session, running: session.run() };

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { sha256, type Sha256, toB64u } from '../../../src/base/bytes.js';
 import { type Signer, thumbprint, verifyKey } from '../../../src/base/jws.js';
-import type { LinkBody } from '../../../src/link.js';
+import { type LinkBody, MANIFEST_PAGE, type VerifierMessage } from '../../../src/link.js';
 import { CARRIER_REQUEST, type CarrierRequest, type CarrierRules, rulesHash, USER_ORDER, type UserOrder } from '../../../src/objects/carrier.js';
 import { CONFIRMATION, type Confirmation, type Policy } from '../../../src/objects/decision.js';
 import type { AgentClaims } from '../../../src/objects/claims.js';
@@ -28,6 +28,7 @@ export class TestPayer {
   readonly service: TestService;
   readonly device: TestDevice;
   readonly agent: Signer = testSigner('agent');
+  readonly publisher = PUBLISHER;
   readonly manifest: Verified<AgentManifest>;
   link!: TestLink;
   userId!: string;
@@ -39,25 +40,25 @@ export class TestPayer {
   mandate!: string;
   private spare: Sha256[] = [];
 
-  private constructor(service: TestService, device: TestDevice) {
+  private constructor(service: TestService, device: TestDevice, manifest: AgentManifest = MANIFEST) {
     this.service = service;
     this.device = device;
-    this.manifest = open(AGENT_MANIFEST, seal(AGENT_MANIFEST, MANIFEST, PUBLISHER), () => verifyKey(PUBLISHER.jwk, PUBLISHER.kid));
+    this.manifest = open(AGENT_MANIFEST, seal(AGENT_MANIFEST, manifest, PUBLISHER), () => verifyKey(PUBLISHER.jwk, PUBLISHER.kid));
   }
 
-  /** `toml`: more of the verifier's configuration. `roots`: more test roots, PEM. */
-  static async start(deps: VerifierDeps = {}, toml = '', roots = ''): Promise<TestPayer> {
+  /** `toml`: more of the verifier's configuration. `roots`: more test roots, PEM. `manifest`: of the agent that pays. */
+  static async start(deps: VerifierDeps = {}, toml = '', roots = '', manifest?: AgentManifest): Promise<TestPayer> {
     const device = await TestDevice.start();
     const service = await new TestService({ rootPem: device.swtpm.caRootPem + roots, policy: POLICY, publishers: [PUBLISHER], toml }).start(deps);
-    const payer = new TestPayer(service, device);
+    const payer = new TestPayer(service, device, manifest);
     ({ userId: payer.userId, signer: payer.user } = await service.user('user'));
     return payer;
   }
 
   /** The user's side alone: the device is a sidecar of its own, whose TPM these roots vouch for. */
-  static async ofSidecar(rootPem: string, policy: Partial<Policy>): Promise<TestPayer> {
+  static async ofSidecar(rootPem: string, policy: Partial<Policy>, manifest?: AgentManifest): Promise<TestPayer> {
     const service = await new TestService({ rootPem, policy: { allowSimulated: true, ...policy }, publishers: [PUBLISHER] }).start();
-    const payer = new TestPayer(service, null as never);
+    const payer = new TestPayer(service, null as never, manifest);
     ({ userId: payer.userId, signer: payer.user } = await service.user('user'));
     return payer;
   }
@@ -75,7 +76,7 @@ export class TestPayer {
   }
 
   hello(): LinkBody<'hello'> {
-    return { build: 'test', akName: this.device.akName.toString('hex'), tier: 'T2', reason: null, agents: [{ agentId: MANIFEST.agent.id, manifest: this.manifest.token, jwk: this.agent.jwk }] };
+    return { build: 'test', akName: this.device.akName.toString('hex'), tier: 'T2', reason: null, agents: [{ agentId: MANIFEST.agent.id, manifestSha256: this.manifest.sha256, jwk: this.agent.jwk }] };
   }
 
   /** Says hello. @returns the first nonce for a platform part */
@@ -120,9 +121,7 @@ export class TestPayer {
     await this.beginLog(await this.greet());
     await this.device.measure('agent_start', { agent_id: MANIFEST.agent.id });
     const answer = await this.link.ask('enrol_proof', await this.proof(await this.challenge(code ?? (await this.code()))));
-    if (answer.type !== 'welcome') throw new Error(JSON.stringify(answer.body));
-    this.deviceId = answer.body.deviceId;
-    return answer.body;
+    return this.welcomed(answer);
   }
 
   /** A new connection of the enrolled device. */
@@ -132,8 +131,20 @@ export class TestPayer {
     await this.device.increment();
     this.platform = await this.device.platform({ nonce, aud: ISSUER });
     const answer = await this.link.ask('platform', { evidence: this.platform, log: this.device.delta() });
-    if (answer.type !== 'welcome') throw new Error(JSON.stringify(answer.body));
-    return answer.body;
+    return this.welcomed(answer);
+  }
+
+  /** Brings the manifest that the verifier lacks. */
+  private async welcomed({ type, body }: VerifierMessage): Promise<LinkBody<'welcome'>> {
+    if (type !== 'welcome') throw new Error(JSON.stringify(body));
+    this.deviceId = body.deviceId;
+    if (body.manifests.includes(this.manifest.sha256)) for (const page of this.manifestPages()) await this.link.ask('manifest', page);
+    return body;
+  }
+
+  /** Its manifest in pages of so many characters. */
+  manifestPages({ sha256: manifestSha256, token }: Pick<Verified<AgentManifest>, 'sha256' | 'token'> = this.manifest, of = MANIFEST_PAGE): LinkBody<'manifest'>[] {
+    return Array.from({ length: Math.ceil(token.length / of) }, (_, n) => ({ manifestSha256, size: token.length, from: n * of, text: token.slice(n * of, (n + 1) * of) }));
   }
 
   carrierRequest(changes: Partial<CarrierRequest> = {}): string {
