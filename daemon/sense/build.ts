@@ -19,11 +19,13 @@ export interface Progress { readonly done: number; readonly all: number; readonl
  * @throws Fault usage.wrong for another link that leads out of the root or a file that cannot be read, intake.too_large
  */
 export async function hashTree(root: string, { interpreters = [], tell = () => undefined }: { interpreters?: readonly string[]; tell?: (progress: Progress) => void } = {}): Promise<ManifestFile[]> {
-  const { files: listed } = await list(root);
+  const { files: all, unread } = await list(root);
+  if (unread[0] !== undefined) throw fault('usage.wrong', { what: `${join(root, unread[0])} cannot be read` });
+  const listed = all.filter(({ kind }) => kind !== 'pipe');
   const files: ManifestFile[] = [];
   let bytes = 0, breath = performance.now();
-  for (const [done, { path, link }] of listed.entries()) {
-    if (link && await isLeftOut(root, path, interpreters)) continue;
+  for (const [done, { path, kind }] of listed.entries()) {
+    if (kind === 'link' && await isLeftOut(root, path, interpreters)) continue;
     const { sha256, size } = hashOrRefuse(join(root, path));
     files.push({ path, sha256 });
     bytes += size;

@@ -43,7 +43,9 @@ export class FileHashes {
   private readonly folders = new Map<number, Map<string, Heard>>();
   private readonly reading = new Map<string, Promise<HashedFile>>();
   private readonly nowMs: () => number;
+  /** Of files, and of names in folders, apart: everybody who may read a file makes notices of it, and must not drown the others. */
   private notices: Notices | null | undefined;
+  private names: Notices | null | undefined;
   private clock: NodeJS.Timeout | undefined;
   private moves = 0;
 
@@ -70,37 +72,50 @@ export class FileHashes {
 
   /** Takes in what was told since the last call, and looks at every file somebody opened. After it, quiet files are what they were unless {@link changes} moved. */
   settle(): void {
-    const notices = this.noticesOf()?.drain();
+    this.settleNames();
+    const notices = this.ofFiles()?.drain();
     if (notices === undefined) return;
-    if (notices === null) return this.forgetAll();
-    const opened = new Set<number>();
-    for (const notice of notices) {
-      for (const heard of this.folders.get(notice.wd)?.values() ?? []) heard(notice);
-      if (this.watched.has(notice.wd)) opened.add(notice.wd);
-      if ((notice.mask & (IN.IGNORED | IN.UNMOUNT)) !== 0) this.folders.delete(notice.wd);
-    }
-    for (const wd of opened) this.lookAgain(wd);
+    if (notices === null) return this.forgetFiles();
+    for (const wd of new Set(notices.map((notice) => notice.wd))) if (this.watched.has(wd)) this.lookAgain(wd);
   }
 
-  /** Tells `heard` of every name that comes, goes or moves in a folder, from now on, in place of whom the same `owner` had told. @returns false when the kernel does not tell of this one */
+  private settleNames(): void {
+    const notices = this.ofNames()?.drain();
+    if (notices === undefined) return;
+    if (notices === null) return this.forgetNames();
+    for (const notice of notices) {
+      for (const heard of this.folders.get(notice.wd)?.values() ?? []) heard(notice);
+      if ((notice.mask & (IN.IGNORED | IN.UNMOUNT)) !== 0) this.folders.delete(notice.wd);
+    }
+  }
+
+  /** Tells `heard` of every name that comes, goes or moves in a folder, from now on, in place of whom the same `owner` had told; and once, with Q_OVERFLOW, that nothing more will be told, for some was lost. @returns false when the kernel does not tell of this one */
   watchFolder(path: string, owner: string, heard: Heard): boolean {
-    const wd = this.noticesOf()?.watch(path, FOLDER_MASK) ?? null;
+    const wd = this.ofNames()?.watch(path, FOLDER_MASK) ?? null;
     if (wd === null || !isGuarded(path)) return false;
     const listeners = this.folders.get(wd) ?? new Map<string, Heard>();
     this.folders.set(wd, listeners.set(owner, heard));
     return true;
   }
 
-  private noticesOf(): Notices | null {
-    if (this.notices === undefined) {
-      try {
-        this.notices = openNotices();
-        this.clock = setInterval(() => this.settle(), HEARD_MS).unref();
-      } catch {
-        this.notices = null;
-      }
+  private ofFiles(): Notices | null {
+    return (this.notices ??= this.opened(this.notices));
+  }
+
+  private ofNames(): Notices | null {
+    return (this.names ??= this.opened(this.names));
+  }
+
+  /** Null stays null: a kernel that gives none is not asked again. */
+  private opened(before: null | undefined): Notices | null {
+    if (before === null) return null;
+    try {
+      const notices = openNotices();
+      this.clock ??= setInterval(() => this.settle(), HEARD_MS).unref();
+      return notices;
+    } catch {
+      return null;
     }
-    return this.notices;
   }
 
   private async openAndHash(path: string): Promise<HashedFile> {
@@ -140,7 +155,7 @@ export class FileHashes {
 
   /** From now on everyone is heard who opens this file, and nobody has it open for writing: then it is quiet. */
   private watchFile(fd: number, kept: Kept, { dev, ino }: BigIntStats): boolean {
-    const notices = this.noticesOf();
+    const notices = this.ofFiles();
     const unchanged = (): boolean => stateOf(fstatSync(fd, { bigint: true })) === kept.state;
     kept.wd = notices?.unwritten(fd, () => (unchanged() ? notices.watch(`/proc/self/fd/${fd}`, FILE_MASK) : null)) ?? null;
     if (kept.wd !== null) this.watched.set(kept.wd, { key: `${dev}:${ino}`, name: readlinkSync(`/proc/self/fd/${fd}`) });
@@ -172,19 +187,25 @@ export class FileHashes {
   }
 
   private keep(key: string, value: Kept): void {
-    if (this.kept.size >= KEPT) this.forgetAll();
+    if (this.kept.size >= KEPT) this.forgetFiles();
     if (this.kept.has(key)) this.moves++;
     this.kept.set(key, value);
   }
 
-  private forgetAll(): void {
-    clearInterval(this.clock);
+  private forgetFiles(): void {
     this.notices?.close();
     this.notices = undefined;
     this.kept.clear();
     this.watched.clear();
-    this.folders.clear();
     this.moves++;
+  }
+
+  private forgetNames(): void {
+    this.names?.close();
+    this.names = undefined;
+    const told = [...this.folders.entries()];
+    this.folders.clear();
+    for (const [wd, listeners] of told) for (const heard of listeners.values()) heard({ wd, mask: IN.Q_OVERFLOW, name: '' });
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import type { AgentManifest } from '../../src/objects/manifest.js';
-import { readProc } from './proc.js';
+import { readProc, unlessOwnLack } from './proc.js';
 
 const HOOK = /^(?:usercustomize|sitecustomize)(?:\.py|$)|\.pth$/;
 
@@ -23,15 +23,15 @@ function homeOf(proc: string, uid: number): string | null {
   try {
     const line = readProc(`${proc}/root/etc/passwd`, 'utf8').split('\n').find((entry) => entry.split(':')[2] === String(uid));
     return line?.split(':')[5] ?? null;
-  } catch {
-    return null;
+  } catch (error) {
+    return unlessOwnLack(error, null);
   }
 }
 
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
-  } catch {
-    return [];
+  } catch (error) {
+    return unlessOwnLack(error, []);
   }
 }

@@ -5,7 +5,7 @@
  */
 import { get } from 'node:http';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { readProc } from './proc.js';
+import { isOwnLack, readProc, unlessOwnLack } from './proc.js';
 
 const LISTEN = '0A';
 const ASK_MS = 1000;
@@ -58,8 +58,8 @@ function linkOf(path: string): string {
 function tableOf(path: string): string {
   try {
     return readProc(path);
-  } catch {
-    return '';
+  } catch (error) {
+    return unlessOwnLack(error, '');
   }
 }
 
@@ -73,7 +73,7 @@ function listenersAmong(unknown: Set<string>, proc: string): TcpSocket[] {
 }
 
 /** Asks once: GET /json/version, which Node's inspector answers with its protocol version. */
-const answersAsInspector = ({ host, port }: TcpSocket): Promise<boolean> => new Promise((resolve) => {
+const answersAsInspector = ({ host, port }: TcpSocket): Promise<boolean> => new Promise((resolve, reject) => {
   const request = get({ host, port, path: '/json/version', timeout: ASK_MS, agent: false }, (response) => {
     let text = '';
     response.setEncoding('utf8');
@@ -84,7 +84,7 @@ const answersAsInspector = ({ host, port }: TcpSocket): Promise<boolean> => new 
     response.on('close', () => resolve(text.includes('"Protocol-Version"')));
   });
   request.on('timeout', () => request.destroy());
-  request.on('error', () => resolve(false));
+  request.on('error', (error) => { if (isOwnLack(error)) reject(error); else resolve(false); });
 });
 
 export async function senseInspector(proc: string): Promise<boolean> {

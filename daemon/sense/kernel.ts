@@ -1,13 +1,13 @@
 /** What the kernel of this device says of itself. Null is what it does not say: an older kernel, or one built without it. */
 import type { Snapshot } from '../../attest/measure.js';
 import { LOCKDOWNS } from '../../src/objects/claims.js';
-import { readProc } from './proc.js';
+import { readProc, unlessOwnLack } from './proc.js';
 
 const asked = (path: string): string | null => {
   try {
     return readProc(path).trim();
-  } catch {
-    return null;
+  } catch (error) {
+    return unlessOwnLack(error, null);
   }
 };
 const numberAt = (path: string): number | null => {

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import type { Mapping } from '../../src/objects/claims.js';
 import type { FileHashes } from './hash.js';
 import { patchedPages } from './pages.js';
-import { readProc } from './proc.js';
+import { readProc, unlessOwnLack } from './proc.js';
 
 /** A line of /proc/PID/maps (proc_pid_maps(5)). `inode` is 0 for memory without a file. */
 export interface MapLine { readonly range: string; readonly executable: boolean; readonly device: string; readonly inode: string; readonly path: string; readonly deleted: boolean }
@@ -79,17 +79,19 @@ export class CodeSense {
   }
 }
 
+const noFile = (error: unknown): null => unlessOwnLack(error, null);
+
 /**
  * Through map_files the very inode is opened; where that is not allowed, a path, if it still leads to that inode. Null: its content is not known.
  * Paths are told as seen from this process where they can be (chroot), else as in the other file system (containers).
  */
 async function hashMapped(proc: string, line: MapLine, hashes: FileHashes): Promise<{ sha256: string; quiet: boolean } | null> {
-  const direct = await hashes.hash(`${proc}/map_files/${line.range.replace(/\b0+(?=.)/g, '')}`).catch(() => null);
+  const direct = await hashes.hash(`${proc}/map_files/${line.range.replace(/\b0+(?=.)/g, '')}`).catch(noFile);
   if (direct !== null) return direct;
   for (const path of [`${proc}/root${line.path}`, line.path]) {
-    const found = await stat(path, { bigint: true }).catch(() => null);
+    const found = await stat(path, { bigint: true }).catch(noFile);
     if (found?.ino.toString() !== line.inode || deviceOf(found.dev) !== line.device) continue;
-    const hashed = await hashes.hash(path).catch(() => null);
+    const hashed = await hashes.hash(path).catch(noFile);
     if (hashed?.ino === line.inode) return hashed;
   }
   return null;

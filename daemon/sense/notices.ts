@@ -34,6 +34,8 @@ const F_SETSIG = 10, F_SETLEASE = 1024, F_RDLCK = 0, F_UNLCK = 2;
 /** Ignored by default, unlike SIGIO: a writer that waits for the lease must not end this process. */
 const SIGURG = 23;
 const HEAD = 16, BYTES = 65_536;
+/** Whoever makes notices as fast as they are read must not keep this process at it: what is more counts as lost. */
+const MOST = 65_536;
 
 /** @throws Fault peer.unidentified when native calls cannot be made here or the kernel gives no inotify instance */
 export function openNotices(): Notices {
@@ -61,7 +63,10 @@ function load(): Notices {
     unwatch: (wd) => void remove(fd, wd),
     drain() {
       const notices: Notice[] = [];
-      for (let bytes = Number(read(fd, buffer, BYTES)); bytes > 0; bytes = Number(read(fd, buffer, BYTES))) parseNotices(buffer.subarray(0, bytes), notices);
+      for (let bytes = Number(read(fd, buffer, BYTES)); bytes > 0; bytes = Number(read(fd, buffer, BYTES))) {
+        parseNotices(buffer.subarray(0, bytes), notices);
+        if (notices.length > MOST) return null;
+      }
       return notices.some(({ mask }) => (mask & IN.Q_OVERFLOW) !== 0) ? null : notices;
     },
     close: () => closeSync(fd),

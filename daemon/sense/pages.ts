@@ -4,6 +4,7 @@
  * What is written into data (heap, stack, generated code) cannot be told from the program's own work.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { unlessOwnLack } from './proc.js';
 
 const PAGE = 4096, ENTRY = 8;
 /** Of the upper half of an entry: bit 63 present, 62 swapped, 61 page of a file. */
@@ -16,8 +17,8 @@ export function patchedPages(proc: string, ranges: readonly string[]): number | 
   let fd: number;
   try {
     fd = openSync(`${proc}/pagemap`, 'r');
-  } catch {
-    return null;
+  } catch (error) {
+    return unlessOwnLack(error, null);
   }
   try {
     let patched = 0;

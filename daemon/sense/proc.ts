@@ -20,6 +20,15 @@ export function readProc(path: string, encoding: BufferEncoding = 'latin1'): str
   }
 }
 
+/** Whether it is this process that lacks something, and not what it looked at: then nothing was seen, and nothing is claimed. */
+export const isOwnLack = (error: unknown): boolean => ['EMFILE', 'ENFILE', 'ENOMEM'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+/** What was looked at is not there, or not for us: `instead`. @throws what {@link isOwnLack} */
+export function unlessOwnLack<T>(error: unknown, instead: T): T {
+  if (isOwnLack(error)) throw error;
+  return instead;
+}
+
 function grow(): void {
   if (buffer.length >= MOST) throw new Error('the file is too long');
   buffer = Buffer.concat([buffer], buffer.length * 2);

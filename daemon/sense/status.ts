@@ -2,7 +2,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { uptime } from 'node:os';
 import type { Snapshot } from '../../attest/measure.js';
-import { readProc } from './proc.js';
+import { readProc, unlessOwnLack } from './proc.js';
 
 /** A member of a status file (proc_pid_status(5)); '' when it is not there. */
 export function statusMember(status: string, name: string): string {
@@ -44,8 +44,8 @@ export function senseTracer(proc: string): number {
 function threadStatus(path: string): string {
   try {
     return readProc(path);
-  } catch {
-    return '';
+  } catch (error) {
+    return unlessOwnLack(error, '');
   }
 }
 

@@ -10,14 +10,19 @@ import type { AgentClaims } from '../../src/objects/claims.js';
 import type { AgentManifest } from '../../src/objects/manifest.js';
 import type { Agent } from '../ports.js';
 import type { FileHashes } from './hash.js';
-import { list, type Listing, mapSome, resolveInside } from './files.js';
+import { isMissing, list, type Listing, mapSome, resolveInside } from './files.js';
+import { inTurnFor } from '../tpm/turns.js';
 import { IN, type Notice } from './notices.js';
-import { readProc } from './proc.js';
+import { isOwnLack, readProc } from './proc.js';
 
 /** What a runtime loads by itself when it stands in the right place. Other files that no manifest names are the agent's data. */
-const CODE = /(?:^|\/)package\.json$|\.(?:[cm]?[jt]s|node|wasm|so(?:\.[0-9.]+)?|py[cdo]?|pth|jar|class|sh)$/;
+const CODE = /(?:^|\/)(?:package\.json|pyvenv\.cfg)$|(?:^|\/)node_modules\/(?:@[^/]+\/)?[^/.@][^/]*$|\.(?:[cm]?[jt]s|node|wasm|so(?:\.[0-9.]+)?|py[cdo]?|pth|jar|class|sh)$/;
 /** Folders out of which a runtime loads code under names that nobody imports. */
 const CODE_FOLDER = /(?:^|\/)(?:__pycache__|node_modules|site-packages)$/;
+/** What `require()` adds to a name: it takes a file of the very name before. */
+const ENDING = /\.(?:js|json|node)$/;
+/** Stands for names that came and went untold. */
+const UNTOLD = '(more names than are told)';
 /** Clocks of kernel and process start agree to a few hundredths of a second. */
 const CLOCK_MS = 50;
 const KEPT = 256, CAME_MOST = 1024;
@@ -25,7 +30,7 @@ const KEPT = 256, CAME_MOST = 1024;
 type Tree = AgentClaims['tree'];
 interface Seen { readonly file: FoundFile; readonly ctimeMs: number; readonly quiet: boolean }
 
-const NOTHING: Listing = { files: [], folders: new Set() };
+const NOTHING: Listing = { files: [], folders: new Set(), unread: [] };
 
 /** Whether every file of the manifest is reached through folders that are watched, and through no link that leaves the tree. */
 async function isClosed(root: string, { files, folders }: Listing, names: ReadonlySet<string>): Promise<boolean> {
@@ -33,7 +38,7 @@ async function isClosed(root: string, { files, folders }: Listing, names: Readon
     const folder = dirname(name);
     if (!folders.has(folder === '.' ? '' : folder)) return false;
   }
-  for (const { path, link } of files) if (link && names.has(path) && await resolveInside(root, path) === null) return false;
+  for (const { path, kind } of files) if (kind === 'link' && names.has(path) && await resolveInside(root, path) === null) return false;
   return true;
 }
 
@@ -55,7 +60,7 @@ class Look {
   private gone: readonly string[] = [];
 
   constructor(key: string, root: string, mounts: string, changes: number, before?: Look) {
-    this.came = new Map(before?.came);
+    this.came = before?.came ?? new Map();
     this.key = key;
     this.root = root;
     this.mounts = mounts;
@@ -70,14 +75,18 @@ class Look {
     const named = manifestFiles(manifest);
     const names = new Set(named.map((file) => file.path));
     // Folders are watched before they are read: what comes after is told.
-    const listed = await list(root, (folder) => this.watch(root, folder, names, hashes)).catch(() => NOTHING);
-    this.hasLinks = listed.files.some(({ link }) => link);
+    const isExtra = extraOf(names, manifest);
+    const listed = await list(root, (folder) => this.watch(root, folder, { names, isExtra }, hashes)).catch((error: unknown) => {
+      if (isMissing(error)) return NOTHING;
+      throw error;
+    });
+    this.hasLinks = listed.files.some(({ kind }) => kind === 'link');
     const there = new Set(listed.files.map(({ path }) => path));
     this.gone = [...this.came.keys()].filter((path) => !there.has(path));
     if (!await isClosed(root, listed, names)) this.stale = true;
-    const extra = listed.files.filter(({ path }) => CODE.test(path) && !names.has(path));
-    const foreign = await mapSome(extra, async ({ path, link }) => (link && await resolveInside(root, path) !== null ? [] : [await extraFile(root, path, hashes)]));
-    this.seen = [...await mapSome(named, (file) => namedFile(root, file.path, hashes)), ...foreign.flat()];
+    const extra = listed.files.filter(({ path }) => isExtra(path));
+    const foreign = await mapSome(extra, async ({ path, kind }) => (kind === 'link' && await resolveInside(root, path) !== null ? [] : [await extraFile(root, path, hashes)]));
+    this.seen = [...await mapSome(named, (file) => namedFile(root, file.path, hashes)), ...foreign.flat(), ...listed.unread.map(unreadFolder)];
     this.tree = measureTree(this.seen.map(({ file }) => file), manifest);
     this.latestMs = this.seen.reduce((latest, { ctimeMs }) => Math.max(latest, ctimeMs), 0);
     if (this.seen.some(({ quiet }) => !quiet)) this.stale = true;
@@ -94,13 +103,14 @@ class Look {
     return { ...this.tree, changedSinceStart: [...changed.filter((path) => !drifted.has(path)), ...gone].slice(0, 64) };
   }
 
-  private watch(root: string, folder: string, names: ReadonlySet<string>, hashes: FileHashes): void {
+  private watch(root: string, folder: string, { names, isExtra }: { names: ReadonlySet<string>; isExtra: (path: string) => boolean }, hashes: FileHashes): void {
     const heard = ({ mask, name }: Notice): void => {
       const path = folder === '' ? name : `${folder}/${name}`;
-      const isData = !this.hasLinks && (mask & IN.ISDIR) === 0 && name !== '' && !CODE.test(path) && !names.has(path);
+      const isData = !this.hasLinks && (mask & IN.ISDIR) === 0 && name !== '' && !isExtra(path) && !names.has(path);
       if (!isData) this.stale = true;
-      const appears = (mask & (IN.CREATE | IN.MOVED_TO)) !== 0 && !names.has(path) && ((mask & IN.ISDIR) === 0 ? CODE : CODE_FOLDER).test(path);
-      if (appears && this.came.size < CAME_MOST) this.came.set(path, Date.now());
+      if ((mask & IN.Q_OVERFLOW) !== 0) this.came.set(UNTOLD, Date.now());
+      const appears = (mask & (IN.CREATE | IN.MOVED_TO)) !== 0 && ((mask & IN.ISDIR) === 0 ? isExtra(path) : CODE_FOLDER.test(path) && !names.has(path));
+      if (appears) this.came.set(this.came.size < CAME_MOST ? path : UNTOLD, Date.now());
     };
     if (!hashes.watchFolder(join(root, folder), this.key, heard)) this.stale = true;
   }
@@ -110,6 +120,8 @@ class Look {
 export class TreeSense {
   private readonly hashes: FileHashes;
   private readonly looks = new Map<string, Look>();
+  /** Of two looks at one tree, only the one that listens may be kept. */
+  private readonly turn = inTurnFor();
 
   constructor(hashes: FileHashes) {
     this.hashes = hashes;
@@ -120,17 +132,29 @@ export class TreeSense {
     const path = `${proc}/root${agent.root}`;
     const found = statSync(path, { bigint: true, throwIfNoEntry: false });
     const root = `${found?.dev}:${found?.ino}`;
-    const mounts = readProc(`${proc}/mountinfo`);
     const key = `${agent.manifest.sha256} ${root}`;
-    const kept = this.looks.get(key);
-    if (kept?.holds(root, mounts, this.hashes.changes)) return kept.since(startMs);
-    const look = new Look(key, root, mounts, this.hashes.changes, kept);
-    await look.take(path, agent.manifest.value, this.hashes);
-    if (this.looks.size >= KEPT) this.looks.clear();
-    this.looks.set(key, look);
+    const look = await this.turn(key, async () => {
+      const mounts = readProc(`${proc}/mountinfo`);
+      const kept = this.looks.get(key);
+      if (kept?.holds(root, mounts, this.hashes.changes)) return kept;
+      const anew = new Look(key, root, mounts, this.hashes.changes, kept);
+      await anew.take(path, agent.manifest.value, this.hashes);
+      if (this.looks.size >= KEPT) this.looks.clear();
+      this.looks.set(key, anew);
+      return anew;
+    });
     return look.since(startMs);
   }
 }
+
+/** Which names below the root are code that the manifest does not have. */
+function extraOf(names: ReadonlySet<string>, { launch: { runtime } }: AgentManifest): (path: string) => boolean {
+  const before = new Set(runtime === 'node' ? [...names].filter((name) => ENDING.test(name)).map((name) => name.replace(ENDING, '')) : []);
+  return (path) => !names.has(path) && (CODE.test(path) || before.has(path));
+}
+
+/** What is in it nobody knows: a runtime may come by another way. */
+const unreadFolder = (path: string): Seen => ({ file: { path: path.slice(0, 4096), state: 'unreadable', sha256: null }, ctimeMs: 0, quiet: false });
 
 /** The files of a manifest as they are now, then the code that stands beside them and is not in it. */
 async function namedFile(root: string, path: string, hashes: FileHashes): Promise<Seen> {
@@ -140,6 +164,7 @@ async function namedFile(root: string, path: string, hashes: FileHashes): Promis
   } catch (error) {
     // A name that is not there is told of when it comes; what cannot be read is tried each time.
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (isOwnLack(error)) throw error;
     return { file: { path, state: missing ? 'missing' : 'unreadable', sha256: null }, ctimeMs: 0, quiet: missing };
   }
 }

@@ -1,4 +1,4 @@
-/** Two ways of waiting for one TPM: in turn, or together. */
+/** Ways of waiting: in turn, in turn for each name, or together. */
 
 /** Runs pieces of work one after another, in the order they came; one that fails does not stop the next. */
 export function inTurn(): <T>(work: () => Promise<T>) => Promise<T> {
@@ -6,6 +6,17 @@ export function inTurn(): <T>(work: () => Promise<T>) => Promise<T> {
   return (work) => {
     const turn = last.then(work);
     last = turn.catch(() => undefined);
+    return turn;
+  };
+}
+
+/** Runs pieces of work under one name one after another, as {@link inTurn}; those under different names go beside each other. */
+export function inTurnFor(): <T>(name: string, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return (name, work) => {
+    const turn = (last.get(name) ?? Promise.resolve()).then(work);
+    const over = turn.catch(() => undefined).finally(() => { if (last.get(name) === over) last.delete(name); });
+    last.set(name, over);
     return turn;
   };
 }
