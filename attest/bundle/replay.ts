@@ -5,7 +5,7 @@ import { type Appraised, type Ruling, adjudicate } from '../../src/law/index.js'
 import { authorityState } from '../../src/objects/carrier.js';
 import type { Decision } from '../../src/objects/decision.js';
 import { tokenHash } from '../../src/objects/signed.js';
-import type { DeviceClock } from '../types.js';
+import type { PaymentResult } from '../types.js';
 import { inOrder } from '../verify/status.js';
 import { allowanceHash } from './allowance.js';
 import { brokenBy } from './claim.js';
@@ -43,7 +43,8 @@ function appraised({ appraisal, decision, ear, bundle }: Facts): Appraised {
   return { authentic: false, status: 'contraindicated', tier: 'T0', simulated: again.simulated, code: refusals[0]?.code ?? null, findings: refusals };
 }
 
-const madeAt = ({ ctr, clock }: DeviceClock): { ctr: bigint; clock: bigint } | null => (ctr === null ? null : { ctr, clock });
+/** The counter and clock of authentic evidence: what was refused as a whole says neither, also where the verifier's memory alone refused it. */
+const madeIn = ({ next }: PaymentResult): { ctr: bigint; clock: bigint } | null => (next === null || next.clock.ctr === null ? null : { ctr: next.clock.ctr, clock: next.clock.clock });
 
 type Opened<T> = { value: T; refused: null } | { value: null; refused: Finding | null };
 
@@ -71,7 +72,7 @@ export function replay(facts: Facts): Ruling {
     revisions: facts.revisions(),
     agent: appraisal.authentic ? facts.evidence().payment.agent : null,
     confirmation: bundle.confirmation === null ? null : facts.confirmation(),
-    offline: bundle.allowance === undefined ? undefined : { allowance: facts.allowance().value, made: facts.appraisal().next && madeAt(facts.appraisal().next!.clock) },
+    offline: bundle.allowance === undefined ? undefined : { allowance: facts.allowance().value, made: appraisal.authentic ? madeIn(facts.appraisal()) : null },
     nowMs: facts.decision().value.inputs.nowMs,
   });
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NV_Read } from '@ari-sidecar/tpm2';
 import { batchOf } from '../../attest/batch.js';
+import { verifyBundle } from '../../attest/bundle.js';
 import { bindingFor, counterQualifyingData, paymentEvidenceOf, paymentQualifyingData } from '../../attest/evidence.js';
 import type { Sha256 } from '../../src/base/bytes.js';
 import { thumbprint, splitJws } from '../../src/base/jws.js';
@@ -16,6 +17,7 @@ import { closeMandate, closedHash, mandateHash } from '../../src/sdjwt/index.js'
 import { claimsFor } from '../support/device.js';
 import { closedFor } from '../support/examples.js';
 import { testSigner } from '../support/keys.js';
+import { bundleText } from './support/bundle.js';
 import { TestPayer } from './support/payer.js';
 import { freshId, ISSUER } from './support/service.js';
 
@@ -124,6 +126,18 @@ describe('a hostile device', () => {
     const [first, second] = [await pay(), await pay()];
     expect(await bring(second)).toBe('permit');
     expect(await bring(first)).toMatch(/^(?:clock\.rewound|clock\.sequence|ctr\.not_increased)$/);
+  });
+
+  it('and its user can check each answer offline: what the verifier alone remembers denies, and the denial verifies', async () => {
+    const { device } = await payer.reconnect();
+    await allowed();
+    const [first, second] = [await pay(), await pay()];
+    for (const [body, decision] of [[second, 'permit'], [first, 'deny']] as const) {
+      const answer = await payer.link.ask('offline', body);
+      if (answer.type !== 'decision') throw new Error(answer.type);
+      const report = verifyBundle(bundleText(payer, device, body, answer.body), await payer.service.trust());
+      expect([report.verdict?.decision, report.edges.filter(({ ok }) => !ok)]).toEqual([decision, []]);
+    }
   });
 
   it.each<[string, () => Twist, string | RegExp]>([
