@@ -17,6 +17,9 @@ export function show(result: Json, options: { json?: boolean | undefined }, asTe
 /** A member of a JSON answer as a word of a line. */
 export const word = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value) ?? '');
 
+/** The same of what others wrote, a device or an agent: without control characters, which a terminal would obey, and not long. */
+export const plain = (value: unknown): string => word(value).replace(/\p{Cc}/gu, '?').slice(0, 512);
+
 /** Two columns, the first as wide as its longest word. */
 export function table(rows: [string, string][]): string {
   const width = Math.max(0, ...rows.map(([left]) => left.length));

@@ -1,10 +1,9 @@
 /** The records of a device's measurement log in words. What stands in them was written by the device: it is shown without control characters. */
 import type { Json } from '../src/base/json.js';
-import { paint, table } from './output.js';
+import { paint, plain, table } from './output.js';
 
 export interface DeviceRecord { readonly n: number; readonly kind: string; readonly data: Readonly<Record<string, Json>> }
 
-const plain = (value: Json | undefined): string => (typeof value === 'string' ? value : JSON.stringify(value ?? '')).replace(/\p{Cc}/gu, '?').slice(0, 512);
 const all = (value: Json | undefined): string => (Array.isArray(value) ? value.map(plain).join(', ') : '');
 /** By the device's own clock. */
 const when = ({ at_ms: at }: DeviceRecord['data']): string => (typeof at === 'number' && at >= 0 && at <= 8.64e15 ? new Date(at).toISOString().slice(0, 19).replace('T', ' ') : '');

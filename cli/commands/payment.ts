@@ -5,13 +5,19 @@ import { format } from '../../src/money.js';
 import { type Intent, intent } from '../../src/objects/intent.js';
 import { disputePayment, refundPayment, rejectDispute } from '../actions.js';
 import { fault } from '../../src/base/fault.js';
-import { paint, show, table, word } from '../output.js';
+import { paint, plain, show, table, word } from '../output.js';
 import { adminApi, apiFor, type AsEither, type AsOperator, type AsUser, calling, minorUnits, userOf } from './options.js';
 
 type Row = Record<string, Json>;
 const intentIn = (row: Row): Intent => decode(intent, row['intent'], 'payment');
 const colour = (state: Json | undefined) => (state === 'settled' ? 'green' : state === 'denied' || state === 'failed' || state === 'expired' ? 'red' : 'yellow');
 const stateOf = ({ state, code }: Row): string => `${paint(colour(state), word(state))}${code === null ? '' : ` (${word(code)})`}`;
+
+/** How an attempt was decided, and what was found where that was no permit: what changed in an agent is named there. */
+const attemptLines = ({ n, decision, decided_ms: decidedMs, findings }: Row): [string, string][] => [
+  [`attempt ${word(n)}`, `${word(decision)}  ${new Date(Number(decidedMs)).toISOString()}`],
+  ...(decision === 'permit' ? [] : (findings as Row[])).map(({ code, message }): [string, string] => ['', `${plain(message)} (${plain(code)})`]),
+];
 
 function lines(row: Row): string {
   const { amount, payee, order } = intentIn(row);
@@ -20,7 +26,7 @@ function lines(row: Row): string {
     ['payment', `${word(row['payment_id'])}  ${stateOf(row)}`],
     ['pays', `${format(amount)} to ${payee.id}${payee.origin === null ? '' : ` (${payee.origin})`} for ${order.ref}`],
     ['device', word(row['device_id'])],
-    ...(row['attempts'] as Row[]).map((one): [string, string] => [`attempt ${word(one['n'])}`, `${word(one['decision'])}  ${new Date(Number(one['decided_ms'])).toISOString()}`]),
+    ...(row['attempts'] as Row[]).flatMap(attemptLines),
     ...refunds, ...(row['dispute'] === 'none' ? [] : [['dispute', word(row['dispute'])] as [string, string]]),
   ]);
 }
@@ -38,7 +44,7 @@ function seeing(group: Command): void {
     });
   calling(group.command('show <PAYMENT>'), 'either')
     .summary('a payment with its attempts, refunds and dispute')
-    .description('Shows what was asked, what was decided at each attempt, what was given back, and how a dispute stands.')
+    .description('Shows what was asked, what was decided at each attempt and why, what was given back, and how a dispute stands.\nOf an agent that was refused for what changed in it, the files are named.')
     .option('--json', 'print one JSON object')
     .action(async (paymentId: string, options: AsEither) => {
       const row = await apiFor(options).get(`/v1/payment/payments/${encodeURIComponent(paymentId)}`) as Row;

@@ -41,6 +41,8 @@ describe.each([
     const key = bed.key();
     expect(await agent.ask(`pay ${key}`)).toBe('agent.version_not_authorised');
     expect(await agent.ask(`why ${key}`)).toContain('evil.py');
+    const { out } = await ari('payment', 'show', await agent.ask(`id ${key}`), ...me());
+    expect(out).toMatch(/deny.*\n.*evil\.py.*\(agent\.version_not_authorised\)/);
     rmSync(file);
     expect(await bed.pay(agent)).toMatch(/^agent\.(?:changed_since_start|drifted)$/);
     await bed.endAgents();

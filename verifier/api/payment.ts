@@ -1,12 +1,14 @@
 /** /v1/payment: payments as decided, and the consent that some of them wait for. */
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
+import { splitJws } from '../../src/base/jws.js';
 import { count, id, millis, parse, record, sha256Text, text, token } from '../../src/base/shape.js';
 import { type Code, isCode } from '../../src/codes.js';
 import { minor, positive } from '../../src/money.js';
 import { DECISIONS, PAYMENT_STATES } from '../../src/names.js';
 import { userAssertion } from '../../src/objects/assertion.js';
-import { confirmation } from '../../src/objects/decision.js';
+import { confirmation, decision } from '../../src/objects/decision.js';
+import { findingShape } from '../../src/objects/ear.js';
 import { intent } from '../../src/objects/intent.js';
 import type { Verifier } from '../context.js';
 import { DISPUTE_STATES, disputeOf, rejectDispute } from '../disputes.js';
@@ -18,7 +20,8 @@ import { ofPayment } from './owners.js';
 import { route, type Route } from './route.js';
 
 const code = z.string().refine(isCode).nullable() as z.ZodType<Code | null, string | null>;
-const attemptView = record({ n: count, decision: z.enum(DECISIONS), decidedMs: millis, token: token() });
+/** `findings`: what the decision says was found, in words; a changed file is named there. */
+const attemptView = record({ n: count, decision: z.enum(DECISIONS), decidedMs: millis, findings: z.array(findingShape), token: token() });
 const refundView = record({ refundId: id('evt'), amount: minor, state: z.enum(['started', 'settled', 'failed']), refund: token().nullable() });
 const refundOf = ({ refundId, amount, state, receipt }: RefundRow) => ({ refundId, amount, state, refund: receipt });
 const paymentView = record({ paymentId: id('pay'), deviceId: id('dev'), state: z.enum(PAYMENT_STATES), code, createdMs: millis, paymentSha256: sha256Text, intent, attempts: z.array(attemptView), receipt: token().nullable(), captured: minor.nullable(), refunds: z.array(refundView), dispute: z.enum(DISPUTE_STATES) });
@@ -27,7 +30,7 @@ async function viewOf(v: Verifier, { paymentId, deviceId, state, code: why, crea
   const [attempts, receipt, captured, refunds, dispute] = await Promise.all([v.store.attempts(paymentId), v.store.receipt(paymentId), v.store.captured(paymentId), v.store.refunds(paymentId), disputeOf(v, paymentSha256)]);
   return {
     paymentId, deviceId, state, code: why, createdMs, paymentSha256, intent: parse(intent, text), receipt, captured: captured?.amount ?? null, refunds: refunds.map(refundOf), dispute: dispute.state,
-    attempts: attempts.map(({ n, decisionKind, decidedMs, decision }) => ({ n, decision: decisionKind, decidedMs, token: decision })),
+    attempts: attempts.map(({ n, decisionKind, decidedMs, decision: made }) => ({ n, decision: decisionKind, decidedMs, findings: parse(decision, splitJws(made).payload, 'decision').findings, token: made })),
   };
 }
 
