@@ -38,6 +38,8 @@ const shape = record({
   agents: record({ socket: path.default('/run/ari/agent.sock'), allow: z.array(allowed).max(64) }),
   state: record({ dir: path.default('/var/lib/ari') }).prefault({}),
   limits: record({ bodyBytes: z.int().min(1024).max(1_048_576).default(65_536), paymentsPerMinute: z.int().min(1).max(100_000).default(600) }).prefault({}),
+  /** `ca_file`: authorities of payees beside the public ones. `loopback`: payees on this machine, for tests and demonstrations. */
+  proxy: record({ caFile: path.optional(), loopback: z.boolean().default(false) }).prefault({}),
   log: record({ level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info') }).prefault({}),
 });
 export type DaemonConfig = z.output<typeof shape>;
@@ -67,6 +69,7 @@ export function loadConfig(file: string): DaemonConfig {
     ...config,
     verifier: { ...config.verifier, keysFile: at(config.verifier.keysFile), ...(config.verifier.caFile === undefined ? {} : { caFile: at(config.verifier.caFile) }) },
     tpm: tpmAt(config.tpm, at),
+    proxy: { ...config.proxy, ...(config.proxy.caFile !== undefined && { caFile: at(config.proxy.caFile) }) },
     agents: { socket: at(config.agents.socket), allow: config.agents.allow.map((a) => ({ ...a, manifestFile: at(a.manifestFile), root: at(a.root ?? dirname(a.manifestFile)) })) },
     state: { dir: at(config.state.dir) },
   };

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import type { StatusView } from '../src/agentapi.js';
 import { asFault } from '../src/base/fault.js';
 import { open } from '../src/objects/signed.js';
@@ -24,10 +25,13 @@ import { Allowances } from './pay/allowances.js';
 import { Book, isOpen, viewOf } from './pay/book.js';
 import { bundleOf } from './pay/bundle.js';
 import { isWaiting, Offline } from './pay/offline.js';
+import { payOrder } from './pay/ordered.js';
 import { executed, pay, type Ports, resume, ruled } from './pay/pay.js';
 import { Wallet } from './pay/wallet.js';
 import type { Agent, AgentApi } from './ports.js';
 import { keepRecovering } from './recovering.js';
+import type { Way } from './proxy/exchange.js';
+import { openProxy } from './proxy/proxy.js';
 import { removeCopies } from './tpm/listcopy.js';
 import { openProver } from './tpm/prover.js';
 import type { Fact, Log, Prover } from './tpm/types.js';
@@ -91,7 +95,8 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   settle();
   const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents, offline }, keys);
   const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
-  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: apiOf(ports, lives, config.state.dir, status), log });
+  const proxied = openProxy({ order: (peer, agent, order, key) => payOrder(peer, agent, order, key, ports), payeeAt: (agent, origin) => wallet.payeeAt(agent, origin) }, wayOf(config.proxy));
+  const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: { ...apiOf(ports, lives, config.state.dir, status), proxied }, log });
   const running = session.run();
   const recovering = keepRecovering(prover, () => session.again(), log);
   const renewing = setInterval(() => { if (offline.isStale()) session.again(); }, RENEW_MS);
@@ -130,6 +135,8 @@ async function openBook(dir: string): Promise<Book> {
   return new Book(journal, known);
 }
 
+const wayOf = ({ caFile, loopback }: DaemonConfig['proxy']): Way => ({ ca: caFile === undefined ? [] : [...rootCertificates, readText(caFile)], loopback });
+
 /** What the verifier says on its own account. */
 async function hear(message: VerifierMessage, on: Ports): Promise<void> {
   switch (message.type) {
@@ -161,7 +168,7 @@ async function hear(message: VerifierMessage, on: Ports): Promise<void> {
   }
 }
 
-function apiOf(ports: Ports, lives: Lives, stateDir: string, status: () => StatusView): AgentApi {
+function apiOf(ports: Ports, lives: Lives, stateDir: string, status: () => StatusView): Omit<AgentApi, 'proxied'> {
   const own = (agent: Agent, paymentId: string) => { const p = ports.book.get(paymentId); return p?.agentId === agent.id ? p : null; };
   return {
     met: (peer, agent) => lives.met(peer, agent),

@@ -4,8 +4,10 @@ import { fault } from '../../src/base/fault.js';
 import { encode, parse } from '../../src/base/shape.js';
 import { launchRequest, paymentView, statusView } from '../../src/agentapi.js';
 import { BUNDLE_MEDIA_TYPE } from '../../src/objects/bundle.js';
+import type { Answered } from '../../src/protocols/index.js';
 import type { Launches } from '../launch/launches.js';
 import type { Agent, AgentApi, Peer } from '../ports.js';
+import { pairsOf } from '../proxy/exchange.js';
 import { keyOf, parsePayment, readBody } from './body.js';
 import { streamEvents } from './events.js';
 import type { Caller } from './caller.js';
@@ -32,7 +34,7 @@ export interface Offer {
   readonly callerOf: (pid: number) => Caller | undefined;
 }
 /** Null: the route answers by itself. */
-type Work = (visit: Visit, offer: Offer) => Promise<Answer | null>;
+type Work = (visit: Visit, offer: Offer) => Promise<Answer | Answered | null>;
 interface Route { readonly method: string; readonly path: RegExp; readonly work: Work }
 
 const json = (body: unknown): Answer => ({ status: 200, type: 'application/json', body: JSON.stringify(body) });
@@ -74,6 +76,15 @@ async function events({ agent, response }: Visit, { api }: Offer): Promise<null>
   return null;
 }
 
+/** A request of another payment protocol, to a payee. */
+async function proxied({ agent: find, peer, request, arrived }: Visit, { api, rate, bodyBytes }: Offer): Promise<Answered> {
+  const agent = await find();
+  const body = await readBody(request, bodyBytes);
+  arrived();
+  const { method = '', url = '', rawHeaders } = request;
+  return api.proxied({ peer, agent, url, request: { method, headers: pairsOf(rawHeaders), body }, admit: () => rate.take(agent.id) });
+}
+
 /** A waiting process will be an agent: see {@link Launches}. */
 async function launch({ request, peer, arrived }: Visit, { api, agents, launches, callerOf, bodyBytes }: Offer): Promise<Answer> {
   if (!isOperator(peer)) throw fault('peer.unknown', { pid: peer.pid, uid: peer.uid });
@@ -94,6 +105,7 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/status$/, work: status },
   { method: 'GET', path: /^\/v1\/events$/, work: events },
   { method: 'POST', path: /^\/v1\/launches$/, work: launch },
+  ...['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].map((method) => ({ method, path: /^\/x\//, work: proxied })),
 ];
 
 /** The route of a request with what its path names. @throws Fault intake.not_found, intake.method */

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { asFault, fault } from '../../src/base/fault.js';
 import type { Log } from '../tpm/types.js';
 import type { Caller } from './caller.js';
+import type { Answered } from '../../src/protocols/index.js';
 import { type Answer, problemAnswer } from './problem.js';
 import { type Offer, routeOf } from './routes.js';
 import type { SpokenStream } from './spoken.js';
@@ -15,7 +16,7 @@ function refuseBrowser({ headers }: IncomingMessage): void {
   if (headers.origin !== undefined || headers.referer !== undefined) throw fault('intake.browser');
 }
 
-async function answerTo(caller: Caller, request: IncomingMessage, response: ServerResponse, offer: Offer): Promise<Answer | null> {
+async function answerTo(caller: Caller, request: IncomingMessage, response: ServerResponse, offer: Offer): Promise<Answer | Answered | null> {
   refuseBrowser(request);
   const { work, parameters } = routeOf(request.method ?? '', request.url ?? '');
   if (request.method === 'GET') caller.arrived();
@@ -33,13 +34,15 @@ export async function serve(caller: Caller, request: IncomingMessage, response: 
 }
 
 /** What was not read of a request is not taken for the next one: its connection ends. */
-function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer | Answered): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
   if (!request.complete) response.setHeader('connection', 'close');
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' }).end(body);
+  const { status, body } = answer;
+  const headers = 'headers' in answer ? answer.headers : [['content-type', answer.type], ['cache-control', 'no-store']];
+  response.writeHead(status, [...headers, ['content-length', String(Buffer.byteLength(body))]].flat()).end(body);
 }
 
 export function tell(log: Log, error: unknown, pid: number): void {

@@ -7,6 +7,7 @@ import { type Intent, type PaymentRequest, payee, paymentRequest } from '../../s
 import type { ClosedPayment } from '../../src/objects/mandate.js';
 import { CARRIER_INSTRUMENT, CLOSED_PAYMENT_VCT } from '../../src/objects/mandate.js';
 import type { Sha256 } from '../../src/base/bytes.js';
+import type { PayeeOrder } from '../ports.js';
 
 /** Life of a request, s: the ten minutes a user has to confirm, and time to ask again after it. */
 const INTENT_LIFE_S = 900;
@@ -32,6 +33,17 @@ export function intentOf(request: PaymentRequest, carrierId: string | null, idem
     expiresAt: nowS + INTENT_LIFE_S,
   };
 }
+
+/** Grade A or B: payee, amount and terms are the payee's own word, and what is reserved waits for the payee's capture. */
+export function orderedIntentOf(order: PayeeOrder, carrierId: string | null, idempotencyKey: string, nowS: number, salt: Uint8Array): Intent {
+  const { protocol, grade, termsSha256, request, expiresAt } = order;
+  const plain = intentOf(requestOf(order), carrierId, idempotencyKey, nowS, salt);
+  return { ...plain, protocol, grade, order: { ref: order.ref, termsSha256 }, request, expiresAt: Math.min(plain.expiresAt, expiresAt ?? plain.expiresAt) };
+}
+
+/** An order in the form in which a native request asks. */
+export const requestOf = ({ payee, amount, captureUntil, ref, taskId, mandateId }: PayeeOrder): PaymentRequest =>
+  ({ payee, amount, bound: 'exact', captureUntil, scenario: null, order: { ref, terms: null }, taskId, mandateId });
 
 /** What decides whether a repeated idempotency key means the same request. */
 export const requestHash = (request: PaymentRequest): Sha256 => hashOf(paymentRequest, request);

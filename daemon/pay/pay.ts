@@ -15,17 +15,18 @@ import type { PaymentEvidence } from '../../src/objects/evidence.js';
 import type { Verified } from '../../src/objects/signed.js';
 import { closeMandate, closedHash, mandateHash } from '../../src/sdjwt/index.js';
 import type { HeldPlatform, Session } from '../link/session.js';
-import type { Agent, Peer } from '../ports.js';
+import type { Agent, PayeeOrder, Peer } from '../ports.js';
 import type { Prover } from '../tpm/types.js';
 import { type Book, type Payment } from './book.js';
 import type { Offline } from './offline.js';
-import { closedPaymentOf, intentOf, requestHash } from './intent.js';
+import { closedPaymentOf, intentOf, orderedIntentOf, requestHash } from './intent.js';
 import type { Held, Wallet } from './wallet.js';
 
 /** How long an agent waits for the money after the permit, ms. After it the outcome is open, never repeated. */
 const SETTLE_MS = 20_000;
 
-export interface Asked { peer: Peer; agent: Agent; request: PaymentRequest; idempotencyKey: string }
+/** `order`: of another payment protocol, in its payee's words; `request` is its native form. */
+export interface Asked { peer: Peer; agent: Agent; request: PaymentRequest; order?: PayeeOrder; idempotencyKey: string }
 
 export interface Ports {
   book: Book;
@@ -42,7 +43,7 @@ export interface Ports {
 
 /** @throws Fault for what could not be put forward; a decision, also a denial, is the payment's state */
 export async function pay(asked: Asked, on: Ports): Promise<Payment> {
-  const allowed = on.session.isDown ? on.offline.allowances.choose(asked.agent, asked.request, seconds(on)) : null;
+  const allowed = on.session.isDown && !asked.order ? on.offline.allowances.choose(asked.agent, asked.request, seconds(on)) : null;
   const held = allowed ?? on.wallet.choose(asked.agent, asked.request, seconds(on));
   if (!held) on.session.standing(); // which mandates there are is the verifier's to say: offline, nobody knows
   const payment = await take(asked, held, on);                                       // 1 ask
@@ -80,14 +81,17 @@ async function attempt(payment: Payment, held: Held, { peer, agent }: Asked, on:
 }
 
 /** The payment of this key: the one known, or a new one, in the journal before anything else happens. */
-async function take({ agent, request, idempotencyKey }: Asked, held: Held | null, on: Ports): Promise<Payment> {
-  const requestSha256 = requestHash(request);
+async function take({ agent, request, order, idempotencyKey }: Asked, held: Held | null, on: Ports): Promise<Payment> {
+  const requestSha256 = order?.requestSha256 ?? requestHash(request);
   const known = on.book.find(agent.id, idempotencyKey, requestSha256);
+  if (known && order && mayAttempt(known) && known.intent.order.termsSha256 !== order.termsSha256) throw fault('settle.amount_changed');
   if (known) return known;
+  if (order && !order.isReady) throw fault('terms.not_ready');
   const nowMs = on.nowMs();
+  const [carrierId, salt] = [held?.carrier.value.jti ?? null, on.random(16)];
   return on.book.open({
     paymentId: newId('pay', nowMs, on.random(10)), agentId: agent.id, manifest: agent.manifest.token, requestSha256,
-    intent: intentOf(request, held?.carrier.value.jti ?? null, idempotencyKey, seconds(on), on.random(16)),
+    intent: order ? orderedIntentOf(order, carrierId, idempotencyKey, seconds(on), salt) : intentOf(request, carrierId, idempotencyKey, seconds(on), salt),
     createdMs: nowMs, state: 'received', decision: null, code: null, message: null, attempt: 0, confirmed: false, tier: null, ms: {}, proof: null, ruling: null, result: null,
   });
 }

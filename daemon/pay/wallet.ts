@@ -1,7 +1,7 @@
 /** The mandates and carriers that the verifier says are valid on this device. Held in memory only: after a restart the verifier says them again. */
 import { type Verified, open } from '../../src/objects/signed.js';
 import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
-import type { PaymentRequest } from '../../src/objects/intent.js';
+import type { Payee, PaymentRequest } from '../../src/objects/intent.js';
 import type { Mandate, OpenPayment } from '../../src/objects/mandate.js';
 import type { LinkBody } from '../../src/link.js';
 import type { Trust } from '../../src/objects/trust.js';
@@ -54,6 +54,14 @@ export class Wallet {
   /** Those whose carrier permits offline payments. */
   offline(): readonly Held[] {
     return this.held.filter(({ carrier }) => carrier.value.rules.offline !== null);
+  }
+
+  /** The payee at an origin that the carriers of this agent's mandates name. One name for one origin: of two, nobody could tell who is paid. @throws Fault payee.origin */
+  payeeAt(agent: Agent, origin: string): Payee {
+    const ids = new Set(this.held.filter(({ mandate }) => mandate.value.agent.id === agent.id).flatMap(({ carrier }) => carrier.value.rules.payees.flatMap((one) => (one.origin === origin ? [one.id] : []))));
+    const [id] = ids;
+    if (id === undefined || ids.size > 1) throw fault('payee.origin', { origin });
+    return { id, origin, name: null };
   }
 
   /** The mandate to pay with; null when the agent has none: then nobody authorised anything. */

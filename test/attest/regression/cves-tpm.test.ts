@@ -147,7 +147,7 @@ async function withSidecar(use: (daemon: Daemon, socket: string) => Promise<void
   const socket = join(dir, 'agent.sock');
   const daemon = await startDaemon({
     verifier: { url: 'ws://127.0.0.1:9', keysFile }, tpm: { channel: bed.relay.spec, registerIndex: 0x01d10300, counterIndex: 0x01d10301 }, agents: { socket, allow: [] },
-    state: { dir: join(dir, 'state') }, limits: { bodyBytes: 65_536, paymentsPerMinute: 600 }, log: { level: 'silent' },
+    state: { dir: join(dir, 'state') }, limits: { bodyBytes: 65_536, paymentsPerMinute: 600 }, proxy: { loopback: false }, log: { level: 'silent' },
   }, bed.log);
   try {
     await use(daemon, socket);

@@ -34,6 +34,7 @@ export function recordingApi(during: (peer: Peer) => Promise<void> = () => Promi
       record.asked.push({ pid: peer.pid, agentId: agent.id, request, key });
       return viewOf(request);
     },
+    proxied: () => Promise.resolve({ status: 200, headers: [], body: Buffer.alloc(0) }),
     payment: (_, id) => (id === OWN ? OWN_VIEW : null),
     bundle: (_, id) => (id === OWN ? '{"v":"bundle"}' : null),
     status: () => ({
