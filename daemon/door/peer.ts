@@ -15,6 +15,9 @@ import { Fault, fault } from '../../src/base/fault.js';
 import { type Credentials, native } from '../native.js';
 import type { Peer } from '../ports.js';
 
+/** An exec that is awaited is looked for so often, ms: a runtime takes longer to its first line of the agent's own code, so a second exec finds the first one known. */
+const EXEC_LOOK_MS = 5;
+
 /** What an exec changes. */
 interface Image { readonly dev: string; readonly ino: string; readonly auxv: Sha256; readonly startStack: string }
 
@@ -73,7 +76,7 @@ class ProcessPeer implements Peer {
   }
 
   stillThere(): void {
-    if (!this.open || native().exited(this.pidfd)) throw fault(this.pidReused() ? 'peer.pid_reused' : 'peer.gone', { pid: this.pid });
+    if (this.isOver()) throw fault(this.pidReused() ? 'peer.pid_reused' : 'peer.gone', { pid: this.pid });
     const now = this.read(() => imageOf(this.proc));
     if (isSameImage(now, this.image)) return;
     if (!this.execAwaited) throw fault('peer.exec_changed', { pid: this.pid });
@@ -83,6 +86,28 @@ class ProcessPeer implements Peer {
 
   expectExec(): void {
     this.execAwaited = true;
+    let before: Image | null = null;
+    const look = setInterval(() => {
+      const now = this.imageNow();
+      // An image is filled in by the kernel while it can be seen already: it is whole when it stays.
+      const isWhole = now !== null && before !== null && isSameImage(now, before) && !isSameImage(now, this.image);
+      if (isWhole && this.execAwaited) [this.execAwaited, this.image] = [false, now];
+      if (!this.execAwaited || this.isOver()) clearInterval(look);
+      before = now;
+    }, EXEC_LOOK_MS).unref();
+  }
+
+  private isOver(): boolean {
+    return !this.open || native().exited(this.pidfd);
+  }
+
+  /** Null when it cannot be read: whoever asks is told by {@link stillThere}. */
+  private imageNow(): Image | null {
+    try {
+      return this.isOver() ? null : imageOf(this.proc);
+    } catch {
+      return null;
+    }
   }
 
   isSame(other: Peer): boolean {

@@ -41,6 +41,7 @@ describe.skipIf(!existsSync(STARTER))('a launched agent', () => {
   let dir: string;
   let socket: string;
   let agent: Agent;
+  let agents: Agent[];
   let door: Door;
   let launches: Launches;
   let lives: Lives;
@@ -62,7 +63,8 @@ describe.skipIf(!existsSync(STARTER))('a launched agent', () => {
     lives = new Lives(log, launches, silentLog);
     recording = recordingApi(async (peer) => { claims.push(await lives.measure(peer, agent)); });
     const api = { ...recording.api, met: (...who: Parameters<Lives['met']>) => lives.met(...who), launched: (...what: Parameters<Lives['launched']>) => lives.launched(...what) };
-    door = await openDoor({ socket, agents: [agent], launches, api, limits: { bodyBytes: 4096, paymentsPerMinute: 30 }, log: silentLog });
+    agents = [agent];
+    door = await openDoor({ socket, agents, launches, api, limits: { bodyBytes: 4096, paymentsPerMinute: 30 }, log: silentLog });
     chmodSync(socket, 0o666);
     client = new AriClient({ socket });
   });
@@ -106,6 +108,23 @@ describe.skipIf(!existsSync(STARTER))('a launched agent', () => {
 
   it.each(['NODE_OPTIONS=--require=/tmp/evil.js', 'LD_PRELOAD=/tmp/evil.so', 'NO_SUCH_VARIABLE_HERE'])('is not given %s', (variable) => {
     expect(() => planOf(agent, [], [variable], {})).toThrow(expect.objectContaining({ code: 'usage.wrong' }));
+  });
+
+  it('is the program of its first exec: another one that it turns into has no word, also if it never spoke before', async () => {
+    const other = join(dir, 'other.py');
+    writeTree(join(dir, 'turncoat'), { 'agent.py': 'import os, sys, time\ntime.sleep(0.5)\nos.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n' });
+    writeFileSync(other, `import os, socket, sys
+connection = socket.socket(fileno=int(os.environ['ARI_SOCKET_FD']))
+body = b'{"payee":{"id":"shop"},"amount":{"amount":100,"currency":"CNY"},"order":{"ref":"A"}}'
+connection.sendall(b'POST /v1/payments HTTP/1.1\\r\\nhost: a\\r\\nidempotency-key: k\\r\\ncontent-length: %d\\r\\n\\r\\n%s' % (len(body), body))
+open(sys.argv[1], 'w').write(connection.recv(4096).decode())
+`);
+    const turncoat = { ...await agentIn(join(dir, 'turncoat'), 'agent.py', 'python'), uid: null, launchOnly: true };
+    agents.push(turncoat);
+    const child = await start('0', { agent: turncoat, plan: planOf(turncoat, [other, out()], [], process.env) });
+    expect(await exitOf(child, constants.signals)).toBe(0);
+    expect(readFileSync(out(), 'utf8')).toMatch(/^HTTP.1.1 409 .*peer\.exec_changed/s);
+    expect(recording.asked).toEqual([]);
   });
 
   it('is ended by the signals that its launcher is sent, and its end is in the log', async () => {
