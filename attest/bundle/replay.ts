@@ -25,7 +25,7 @@ export const inputHashes = ({ bundle, paymentSha256, mandateSha256, closedSha256
 });
 
 /** Findings that refuse evidence as a whole; some of them rest on the verifier's memory of device and nonces, which no bundle holds. */
-const REFUSALS = /^(?:nonce|device|quote|register|clock|ctr|log|binding)\./;
+const REFUSALS = /^(?:(?:nonce|device|quote|register|clock|ctr|log|binding)\.|offline\.other$)/;
 
 /**
  * The appraisal as it stood before the law: as the result says, which an edge of its own compares with the evidence. There is no result for evidence

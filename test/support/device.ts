@@ -132,6 +132,15 @@ export class TestDevice {
     });
   }
 
+  /** Another attestation key of the same TPM, with indices that only it may write. */
+  async replaceKey(): Promise<void> {
+    for (const area of [this.registerArea!, this.counterArea!]) await this.tpm.run(NV_UndefineSpace, { authHandle: RH.OWNER, nvIndex: { handle: area.nvIndex, name: nvNameOf(written(area)) } }, {});
+    await this.tpm.run(EvictControl, { auth: RH.OWNER, objectHandle: { handle: AK_HANDLE, name: this.akName } }, { persistentHandle: AK_HANDLE });
+    await this.makeKeys(templates.akP256);
+    await this.defineIndices();
+    this.begin = await this.enrolBegin(true);
+  }
+
   /** Also what an attacker does: undefining and defining again needs no more than the (empty) owner auth. */
   async defineIndices(): Promise<void> {
     const policy = policySecretDigest(this.akName);

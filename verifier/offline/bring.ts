@@ -88,8 +88,12 @@ async function readOffline(v: Verifier, { row, asked, allowance, line }: Bringin
   return { ...inputs, carrier, revisions, state, confirmation: null, allowance, device: { ...inputs.device, state: 'enrolled', clock: line.clock, head: null, latest: null } };
 }
 
-/** The log begins with what this verifier holds of it, so that no other history of the boot can stand in its place. */
+/**
+ * The log begins with what this verifier holds of it, so that no other history of the boot can stand in its place. The key is the one that had the allowance:
+ * the counter of another key says nothing of what was paid under it.
+ */
 async function appraiseOffline(v: Verifier, { row, body, asked, allowance }: Bringing, inputs: Inputs, build: string): Promise<Appraisal> {
+  if (allowance.value.akName !== row.akName) return broken(finding('offline.other', { what: 'attestation key' }), row.simulated);
   const earlier = await knownLog(v, row, asked);
   if (!Array.isArray(earlier)) return broken(earlier, row.simulated);
   const { ctr } = asked.evidence.binding;
