@@ -2,7 +2,7 @@
 import type { Json } from '../src/base/json.js';
 import { paint, plain, table } from './output.js';
 
-export interface DeviceRecord { readonly n: number; readonly kind: string; readonly data: Readonly<Record<string, Json>> }
+export interface DeviceRecord { readonly epoch: string; readonly reset_count: number; readonly restart_count: number; readonly n: number; readonly kind: string; readonly data: Readonly<Record<string, Json>> }
 
 const all = (value: Json | undefined): string => (Array.isArray(value) ? value.map(plain).join(', ') : '');
 /** By the device's own clock. */
@@ -20,6 +20,12 @@ function sentence({ kind, data }: DeviceRecord): string {
   }
 }
 
-/** One line for each: when, which process, what happened. */
+/** Where a record stands: what is asked for next is before it. */
+export const placeOf = (record: DeviceRecord | undefined): string => (record ? `${record.epoch}.${record.n}` : '');
+
+/** One line for each, oldest first: when, which process, what happened; with a line before those of each boot. */
 export const inWords = (records: readonly DeviceRecord[]): string =>
-  table(records.map((one) => [when(one.data), `${(one.data['process'] === undefined ? '' : `process ${plain(one.data['process']).split('.')[0]}`).padEnd(16)} ${sentence(one)}`]));
+  table(records.flatMap((one, at): [string, string][] => [...(records[at - 1]?.epoch === one.epoch ? [] : [bootOf(one)]), lineOf(one)]));
+
+const bootOf = ({ epoch, reset_count: resets, restart_count: restarts }: DeviceRecord): [string, string] => [`boot ${plain(epoch).slice(0, 8)}`, `TPM reset ${plain(resets)}, restart ${plain(restarts)}`];
+const lineOf = (one: DeviceRecord): [string, string] => [when(one.data), `${(one.data['process'] === undefined ? '' : `process ${plain(one.data['process']).split('.')[0]}`).padEnd(16)} ${sentence(one)}`];

@@ -4,16 +4,13 @@ import { parse } from '../src/base/shape.js';
 import type { LogKind } from '../src/names.js';
 import { type LogContent, logEntry } from '../src/objects/evidence.js';
 import type { Verifier } from './context.js';
+import type { LogPlace } from './store/verbs.js';
 
-/** Records of one answer: the latest. */
-const MOST = 1_000;
+/** `resetCount`, `restartCount`: which boot its TPM said it was. */
+export interface DeviceRecord { readonly epoch: string; readonly resetCount: number; readonly restartCount: number; readonly n: number; readonly kind: LogKind; readonly data: LogContent['data'] }
 
-export interface DeviceRecords { readonly epoch: string | null; readonly records: readonly { readonly n: number; readonly kind: LogKind; readonly data: LogContent['data'] }[] }
-
-/** Of the present boot. Each record was under a register that the device's TPM certified when it was stored. */
-export async function recordsOf(v: Verifier, deviceId: string): Promise<DeviceRecords> {
-  const head = await v.store.latestHead(deviceId);
-  if (head === null) return { epoch: null, records: [] };
-  const rows = await v.store.logEntries(deviceId, head.epoch, Math.max(0, head.nextN - MOST), head.nextN);
-  return { epoch: head.epoch, records: rows.map(({ n, entry }) => ({ n, ...readEntry(parse(logEntry, entry, 'log entry'), n) })) };
+/** Since enrolment, newest first. Each record was under a register that the device's TPM certified when it was stored. */
+export async function recordsOf(v: Verifier, deviceId: string, { before, limit }: { before: LogPlace | null; limit: number }): Promise<DeviceRecord[]> {
+  const rows = await v.store.deviceLog({ deviceId, before, limit });
+  return rows.map(({ entry, n, ...place }) => ({ ...place, n, ...readEntry(parse(logEntry, entry, 'log entry'), n) }));
 }

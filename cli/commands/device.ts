@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Json } from '../../src/base/json.js';
 import { bindUser, order } from '../actions.js';
 import { paint, show, table, word } from '../output.js';
-import { type DeviceRecord, inWords } from '../records.js';
+import { type DeviceRecord, inWords, placeOf } from '../records.js';
 import { apiFor, type AsEither, type AsUser, calling, namedUser, userOf } from './options.js';
 
 type Row = Record<string, Json>;
@@ -32,11 +32,15 @@ export const device = (ari: Command): void => {
     });
   calling(group.command('history <DEVICE>'), 'either')
     .summary('what ran on a device, when, and what was not as published')
-    .description("Reads the device's measurement log of its present boot, as its TPM has certified it to the verifier: each agent's start and end by the\ndevice's clock, and what was changed in or injected into it. A device shows it whenever it connects or pays.")
+    .description("Reads the device's measurement log since it enrolled, as its TPM has certified it to the verifier: each boot, each agent's start and end by\nthe device's clock, and what was changed in or injected into it. A device shows it whenever it connects or pays.")
+    .option('--limit <N>', 'the latest N records, 1000 at most', '1000')
+    .option('--before <PLACE>', 'those before this place, which a full page names')
     .option('--json', 'print one JSON object')
-    .action(async (deviceId: string, options: AsEither) => {
-      const view = await apiFor(options).get(`/v1/trust/devices/${encodeURIComponent(deviceId)}/records`) as unknown as { records: DeviceRecord[] };
-      show(view as unknown as Json, options, () => inWords(view.records) || 'the device has proven no log yet');
+    .action(async (deviceId: string, options: AsEither & { limit: string; before?: string }) => {
+      const query = new URLSearchParams({ limit: options.limit, ...(options.before === undefined ? {} : { before: options.before }) });
+      const view = await apiFor(options).get(`/v1/trust/devices/${encodeURIComponent(deviceId)}/records?${query.toString()}`) as unknown as { records: DeviceRecord[] };
+      const earlier = view.records.length < Number(options.limit) ? '' : `earlier: --before ${placeOf(view.records.at(-1))}\n`;
+      show(view as unknown as Json, options, () => (view.records.length === 0 ? 'no record' : `${earlier}${inWords(view.records.toReversed())}`));
     });
   calling(group.command('bind <DEVICE>'), 'user')
     .summary('let another user use a device of yours')

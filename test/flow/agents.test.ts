@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { agentId, Bed, type Kind, PYTHON, PYTHON_AGENT } from '../attack/bed.js';
+import { bootFirmware } from '../../cli/demo/firmware.js';
 import { ari } from '../cli/support.js';
 
 /** The same program in folders of their own: agents of the same user and interpreter. */
@@ -19,11 +20,11 @@ afterEach(() => bed.endAgents());
 afterAll(() => bed.close());
 
 const me = (): string[] => ['-u', bed.stage.url, '--user', bed.stage.user.userId, '--key', join(bed.stage.dir, 'user.jwk')];
-const history = async (): Promise<string> => {
+const history = async (...page: string[]): Promise<string> => {
   const { deviceId } = await bed.stage.status();
-  const { status, out } = await ari('device', 'history', deviceId ?? '', ...me());
+  const { status, out } = await ari('device', 'history', deviceId ?? '', ...me(), ...page);
   expect(status).toBe(0);
-  return out;
+  return out.trimEnd();
 };
 /** Lines of the history about an agent, without time and process. */
 const told = async (kind: Kind): Promise<string[]> => (await history()).split('\n').flatMap((line) => { const at = line.indexOf(agentId(kind)); return at < 0 ? [] : [line.slice(at)]; });
@@ -67,6 +68,30 @@ describe('an agent that never pays', () => {
     await bed.stage.restartSidecar();
     await expect.poll(since, { timeout: 10_000 }).toEqual([expect.stringContaining('was launched'), expect.stringMatching(/had ended when the sidecar was back$/)]);
   }, 30_000);
+});
+
+describe('the history of a device', () => {
+  it('goes back over its boots, each marked, page by page', async () => {
+    expect(await bed.pay(await bed.start(ONE))).toBe('settled');
+    const before = await history();
+    await bed.stage.sidecar.stop();
+    await bed.endAgents();
+    await bed.stage.tpm.reset('clear');
+    await bootFirmware(bed.stage.tpm.spec);
+    await bed.stage.restartSidecar();
+    expect(await bed.pay(await bed.start(ONE))).toBe('settled');
+    const all = (await history()).split('\n');
+    expect(all.slice(0, before.split('\n').length).join('\n')).toBe(before);
+    expect(all.filter((line) => /^boot \S+ +TPM reset \d+, restart \d+$/.test(line))).toHaveLength(before.split('\n').filter((line) => line.startsWith('boot ')).length + 1);
+    const backwards: string[] = [];
+    for (let more: string[] | null = []; more !== null;) {
+      const page: string[] = (await history('--limit', '7', ...more)).split('\n');
+      backwards.unshift(...page.filter((line) => !/^(?:earlier|boot|no record)/.test(line)));
+      const place: string | undefined = /^earlier: --before (\S+)$/.exec(page[0] ?? '')?.[1];
+      more = place === undefined ? null : ['--before', place];
+    }
+    expect(backwards).toEqual(all.filter((line) => !line.startsWith('boot ')));
+  }, 60_000);
 });
 
 describe('two agents of one user', () => {

@@ -27,6 +27,11 @@ async function deviceOf(v: Verifier, deviceId: string, user: string | null) {
 }
 
 export const TRUST: readonly Route[] = [
+/** Records of one answer. */
+const RECORDS_MAX = 1_000;
+const pageLimit = z.string().regex(/^(?:[1-9][0-9]{0,2}|1000)$/, 'must be a number from 1 to 1000').transform(Number);
+const logPlace = z.string().regex(/^[A-Za-z0-9_-]{43}\.(?:0|[1-9][0-9]{0,14})$/, 'must be the place of a record').transform((place) => ({ epoch: place.slice(0, 43), n: Number(place.slice(44)) }));
+
   route({
     method: 'POST', path: '/v1/trust/enrol-codes', authority: 'user', of: userInBody, summary: 'A one-time code that lets one device enrol for a user. With re_enrol it may also replace the key of a known device of that user.', status: 201,
     body: record({ userId: id('usr'), reEnrol: z.boolean().default(false) }), answer: record({ code: text(64), expiresMs: millis }),
@@ -43,9 +48,10 @@ export const TRUST: readonly Route[] = [
   }),
   route({
     method: 'GET', path: '/v1/trust/devices/:deviceId/records', authority: 'user', of: ofDevice,
-    summary: "The measurement log of a device's present boot as far as it has proven it: which agents ran on it, from when to when by its own clock, and what was not as published. At most the latest 1000 records.",
-    answer: record({ epoch: sha256Text.nullable(), records: z.array(record({ n: count, kind: z.enum(LOG_KINDS), data: z.record(z.string(), z.json()) })) }),
-    handle: (v, { params: { deviceId = '' } }) => recordsOf(v, deviceId),
+    summary: "The measurement log of a device as far as it has proven it, over all boots since it enrolled, newest first: which agents ran on it, from when to when by its own clock, and what was not as published. `before` is the place (epoch.n) of the last record of the page before.",
+    query: record({ limit: pageLimit.optional(), before: logPlace.optional() }),
+    answer: record({ records: z.array(record({ epoch: sha256Text, resetCount: count, restartCount: count, n: count, kind: z.enum(LOG_KINDS), data: z.record(z.string(), z.json()) })) }),
+    handle: async (v, { params: { deviceId = '' }, query: { limit = RECORDS_MAX, before = null } }) => ({ records: await recordsOf(v, deviceId, { limit, before }) }),
   }),
   route({
     method: 'GET', path: '/v1/trust/devices', authority: 'user', of: userInQuery, summary: 'The devices that a user enrolled or was bound to.',

@@ -1,6 +1,7 @@
 /** Freshness and history as verbs: nonces are used once, a device's clock and log only move forward. Called by the link and the appraisal. */
 import type { DeviceClock, LogHead } from '../../attest/types.js';
 import { type Database, outcome, type Tx } from './database.js';
+import { readDeviceLog } from './devicelog.js';
 import { advance, spendNonce } from './history.js';
 import type { ImaListRow, Store } from './verbs.js';
 
@@ -20,7 +21,7 @@ async function keepImaList(tx: Tx, akName: string, { resetCount, standing }: Ima
   await tx.insertInto('ima_lists').values({ ak_name: akName, ...row }).onConflict((c) => c.column('ak_name').doUpdateSet(row)).execute();
 }
 
-type Verbs = 'consumeNonce' | 'clock' | 'logHead' | 'latestHead' | 'logEntries' | 'acceptPlatform' | 'platform' | 'imaList';
+type Verbs = 'consumeNonce' | 'clock' | 'logHead' | 'latestHead' | 'logEntries' | 'deviceLog' | 'acceptPlatform' | 'platform' | 'imaList';
 
 export const freshnessVerbs = (db: Database): Pick<Store, Verbs> => ({
   consumeNonce: async (nonce, nowMs) => (await outcome(db.write((tx) => spendNonce(tx, nonce, nowMs)))).ok,
@@ -40,6 +41,8 @@ export const freshnessVerbs = (db: Database): Pick<Store, Verbs> => ({
       .where('n', '>=', BigInt(from)).where('n', '<', BigInt(to)).orderBy('n').execute();
     return rows.map((row) => ({ ...row, n: Number(row.n) }));
   }),
+
+  deviceLog: (asked) => db.read((tx) => readDeviceLog(tx, asked)),
 
   acceptPlatform: async ({ nonce, device, deviceId, platformSha256, evidence, appraisal, ima, nowMs }) => {
     const accepted = await outcome(db.write(async (tx) => {

@@ -40,6 +40,11 @@ export interface OfflineSpend extends Pick<DecideInput, 'payment' | 'attempt' | 
   allowance: AllowanceRow; akName: string; clock: DeviceClock; nonce: { value: string }; reservationId: string; amount: bigint | null; stateSeq: number | null;
 }
 
+/** A record of a device's log: which epoch, and where in it. */
+export interface LogPlace { readonly epoch: Sha256; readonly n: number }
+/** `resetCount`, `restartCount`: of the boot that the epoch began in, or was last seen in. */
+export interface DeviceLogRow extends LogPlace { readonly entry: string; readonly resetCount: number; readonly restartCount: number }
+
 /** A leaf before the log gives it its place in its chain; the sequencer fills `seq` and `prev`. */
 export type LeafDraft = Omit<DepositLeaf, 'seq' | 'prev'> & { kind: LeafKind };
 export interface QueuedLeaf { eventId: string; chain: string; body: string }
@@ -143,6 +148,8 @@ export interface Store {
   latestHead(deviceId: string): Promise<LogHead | null>;
   /** Entries `from` up to but without `to`. */
   logEntries(deviceId: string, epoch: Sha256, from: number, to: number): Promise<LogRow[]>;
+  /** The log of a device over all its boots and keys, newest first: at most `limit` (1 or more) records, those before a place only. None when the place is none of this device. */
+  deviceLog(input: { deviceId: string; before: LogPlace | null; limit: number }): Promise<DeviceLogRow[]>;
   /** Consumes the nonce, advances clock and history, keeps the platform part and where the IMA list stands, if one was shown; false when the nonce was used or another history won. */
   acceptPlatform(input: { nonce: DecideInput['nonce']; device: NonNullable<DecideInput['device']>; deviceId: string; platformSha256: Sha256; evidence: string; appraisal: string; ima: ImaListRow | null; nowMs: number }): Promise<boolean>;
   platform(platformSha256: Sha256): Promise<{ deviceId: string; evidence: string; appraisal: string; seenMs: number } | null>;

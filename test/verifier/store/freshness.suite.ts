@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/bytes.js';
-import type { Store } from '../../../verifier/store/verbs.js';
+import type { LogPlace, Store } from '../../../verifier/store/verbs.js';
 import { type MakeDatabase, useWorld } from './bench.js';
 import { enrolDevice, headAt, logRows, NOW } from './world.js';
 
@@ -73,5 +73,21 @@ export const freshnessSuite = (make: MakeDatabase) => describe('freshness', () =
     expect(await world.store.acceptPlatform(await platform('a'))).toBe(true);
     const again = await platform('a');
     expect(await world.store.acceptPlatform({ ...again, platformSha256: sha256('b') })).toBe(false);
+  });
+
+  it('gives the log of a device backwards over its boots and keys, page by page, and nothing of another device', async () => {
+    await enrolDevice(world.store, '2');
+    await world.store.acceptPlatform(await platform('a'));
+    const later = await platform('b', { head: headAt('1 later', 3, { resetCount: 6 }), entries: logRows(3) });
+    expect(await world.store.acceptPlatform({ ...later, device: { ...later.device, after: { ...later.device.after, resetCount: 6 } } })).toBe(true);
+    await enrolDevice(world.store, '1', { akName: 'ak_1 next', reEnrol: true, head: headAt('1 next', 1, { resetCount: 1 }) });
+    const places = async (before: LogPlace | null, limit: number): Promise<string[]> => (await world.store.deviceLog({ deviceId: 'dev_1', before, limit })).map(({ epoch, n, resetCount }) => `${names.get(epoch)} ${n} reset ${resetCount}`);
+    const names = new Map(['1', '1 later', '1 next', '2'].map((name) => [headAt(name, 1).epoch, name]));
+    const all = ['1 next 0 reset 1', '1 later 2 reset 6', '1 later 1 reset 6', '1 later 0 reset 6', '1 1 reset 5', '1 0 reset 5'];
+    expect(await places(null, 100)).toEqual(all);
+    const paged: string[] = [];
+    for (let before: LogPlace | null = null, page; (page = await world.store.deviceLog({ deviceId: 'dev_1', before, limit: 2 })).length > 0; before = page.at(-1)!) paged.push(...page.map(({ epoch, n, resetCount }) => `${names.get(epoch)} ${n} reset ${resetCount}`));
+    expect(paged).toEqual(all);
+    expect(await places({ epoch: headAt('2', 1).epoch, n: 1 }, 100)).toEqual([]);
   });
 });
