@@ -104,6 +104,23 @@ describe('the verifier is killed in the middle of its work', () => {
   });
 });
 
+/** At no certain moment of the device's work, and the agent that asked dies with it. */
+describe('the sidecar and its agent are killed', () => {
+  it.each([0, 30, 60, 90, 120, 180])('1-15 %s ms after the agent asked', async (ms) => {
+    const one = purchase();
+    const asking = bed.ask(one);
+    await sleep(ms);
+    bed.kill('sidecar')();
+    await bed.stage.agent.stop('SIGKILL');
+    await asking;
+    await bed.revive('sidecar');
+    await bed.ready();
+    const { body } = await bed.insist(one);
+    await end(`1-15 (${ms} ms after the agent asked)`, 'sidecar, agent', one);
+    expect(paymentOf(await bed.insist(one))['payment_id']).toBe(paymentOf({ body })['payment_id']);
+  });
+});
+
 describe('money is on its way, and', () => {
   it('13 settle: the provider dies before it moved anything: the payment failed, and says so', async () => {
     const one = purchase();

@@ -39,7 +39,7 @@ const ledger = async (): Promise<{ spent: number; reserved: number }> => {
 
 /** Waits until the sidecar's status is as it should be. */
 async function until(check: (status: StatusView) => boolean, ms = 40_000): Promise<StatusView> {
-  for (const end = Date.now() + ms; ; await sleep(100)) {
+  for (const end = Date.now() + ms; ; await sleep(50)) {
     const status = await stage.status().catch(() => null);
     if (status && check(status)) return status;
     if (Date.now() > end) throw new Error(`the status stays ${JSON.stringify(status && { tier: status.tier, reason: status.reason, connected: status.verifier.connected })}`);
@@ -47,8 +47,10 @@ async function until(check: (status: StatusView) => boolean, ms = 40_000): Promi
 }
 const ready = (): Promise<StatusView> => until(({ tier, verifier, agents }) => tier === 'T2' && verifier.connected && agents.every(({ mandates }) => mandates > 0));
 
+/** A TPM that came back is told to the verifier with a new greeting: meanwhile there is no link, and nothing is paid. */
 async function settle(key: string): Promise<void> {
-  const { body } = await order(key);
+  let { body } = await order(key);
+  for (let tries = 0; tries < 50 && body['code'] === 'link.offline'; tries++, { body } = await order(key)) await sleep(100);
   expect(body).toMatchObject({ state: 'settled' });
   spent += AMOUNT;
 }
@@ -67,8 +69,9 @@ describe('when the verifier is away', () => {
   }, 60_000);
 });
 
+/** At more moments in test/crash. */
 describe('when the sidecar is killed in the middle of a payment', () => {
-  it.each([0, 30, 60, 90, 120, 180])('pays once, however often the agent asks again (killed after %i ms)', async (ms) => {
+  it.each([30, 90])('pays once, however often the agent asks again (killed after %i ms)', async (ms) => {
     const key = `killed-${ms}`;
     const asked = order(key).catch(() => null);
     await sleep(ms);
