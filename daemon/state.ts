@@ -65,3 +65,9 @@ export async function readState<T>(path: string, shape: Shape<T>): Promise<T | n
 }
 
 export const writeState = <T>(path: string, shape: Shape<T>, value: T): Promise<void> => replaceFile(path, `${stringify(shape, value)}\n`);
+
+/** Removes a state file, if there is one: durable when it resolves. It takes no room on the disk. */
+export async function removeState(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncDirectory(dirname(path));
+}

@@ -15,7 +15,7 @@ import type { Trust } from '../../src/objects/trust.js';
 import { withUserKeys } from '../../src/objects/userkey.js';
 import { openMandate } from '../../src/sdjwt/index.js';
 import type { Agent } from '../ports.js';
-import { readState, writeState } from '../state.js';
+import { readState, removeState, writeState } from '../state.js';
 import type { Log } from '../tpm/types.js';
 import { choose, type Held } from './wallet.js';
 
@@ -71,9 +71,15 @@ export class Allowances {
     return choose(this.all().filter(({ allowance: { value } }) => nowS < value.exp), agent, request, nowS);
   }
 
+  /** What a full disk does not take is not kept at all: an allowance that was dropped must not be there again after a restart. */
   async #keep(held: Kept[]): Promise<void> {
     this.#held = held;
-    await writeState(this.#path, papersFile, { papers: held.map((one) => one.papers) });
+    try {
+      await writeState(this.#path, papersFile, { papers: held.map((one) => one.papers) });
+    } catch (error) {
+      await removeState(this.#path);
+      throw error;
+    }
   }
 
   #opened(one: Papers): Kept[] {

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readSync, readdirSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
@@ -46,24 +46,28 @@ export class ListCopy {
     this.#bytes = 0;
   }
 
-  async #append(source: string, { entries, bytes }: ImaPlace): Promise<void> {
+  async #append(source: string, place: ImaPlace): Promise<void> {
     const from = await open(source, 'r');
-    const to = await open(join(this.#dir, this.#file!), 'a', 0o600);
     try {
-      while (this.#bytes < bytes) {
-        const want = Math.min(CHUNK, bytes - this.#bytes);
-        const { bytesRead, buffer } = await from.read(Buffer.alloc(want), 0, want, this.#bytes);
-        if (bytesRead === 0) throw fault('ima.gap', { from: entries, what: `it ends at byte ${this.#bytes}` });
-        await to.appendFile(buffer.subarray(0, bytesRead));
-        this.#bytes += bytesRead;
-      }
-      await to.datasync();
+      const to = await open(join(this.#dir, this.#file!), 'a', 0o600);
+      await this.#copy(from, to, place).finally(() => to.close());
     } catch (error) {
       this.#forget();
       throw error;
     } finally {
-      await Promise.all([from.close(), to.close()]);
+      await from.close();
     }
+  }
+
+  async #copy(from: FileHandle, to: FileHandle, { entries, bytes }: ImaPlace): Promise<void> {
+    while (this.#bytes < bytes) {
+      const want = Math.min(CHUNK, bytes - this.#bytes);
+      const { bytesRead, buffer } = await from.read(Buffer.alloc(want), 0, want, this.#bytes);
+      if (bytesRead === 0) throw fault('ima.gap', { from: entries, what: `it ends at byte ${this.#bytes}` });
+      await to.appendFile(buffer.subarray(0, bytesRead));
+      this.#bytes += bytesRead;
+    }
+    await to.datasync();
   }
 }
 

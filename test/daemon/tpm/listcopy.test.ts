@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { withDescriptors } from '../../support/disk.js';
 import { ListCopy, readCopy, removeCopies } from '../../../daemon/tpm/listcopy.js';
 
 let dir: string;
@@ -52,4 +53,14 @@ it('that nothing names is removed, and nothing else', async () => {
   removeCopies(dir, new Set([kept.file]));
   expect((await readdir(dir)).sort()).toEqual([kept.file, 'kernel'].sort());
   expect(readCopy(dir, lost)).toBeNull();
+});
+
+it('holds no descriptor when it cannot be begun', async () => {
+  await writeFile(source, randomBytes(100));
+  const copy = new ListCopy(dir);
+  const held = async (): Promise<number> => (await readdir('/proc/self/fd')).length;
+  const before = await held();
+  for (let n = 0; n < 8; n++) await expect(withDescriptors(1, () => copy.upTo(source, at(100)))).rejects.toMatchObject({ code: 'EMFILE' });
+  expect(await held()).toBe(before);
+  expect(await copy.upTo(source, at(100))).toMatchObject({ bytes: 100 });
 });
