@@ -43,6 +43,8 @@ export interface Kind {
   /** Puts the agent into a folder. False: it cannot be made here. */
   readonly make: (root: string) => Promise<boolean>;
   readonly launchOnly?: boolean;
+  /** Of the user who alone may be it. */
+  readonly uid?: number;
   /** The path under which it sees a path of this machine, when it lives in a root of its own. `dir` is the folder of all agents. */
   readonly seen?: (dir: string, path: string) => string;
 }
@@ -139,7 +141,7 @@ export class Bed {
     });
     const file = join(this.stage.dir, `${kind.name}.jwt`);
     await writeFile(file, seal(AGENT_MANIFEST, built, loadKey(join(this.stage.dir, 'publisher.jwk'), 'publisher')));
-    await appendFile(this.stage.sidecarConfig, `\n[[agents.allow]]\nid = "${agentId(kind)}"\nmanifest_file = "${file}"\nroot = "${this.seen(kind, root)}"\n${kind.launchOnly ? 'launch_only = true\n' : ''}`);
+    await appendFile(this.stage.sidecarConfig, `\n[[agents.allow]]\nid = "${agentId(kind)}"\nmanifest_file = "${file}"\nroot = "${this.seen(kind, root)}"\n${kind.launchOnly ? 'launch_only = true\n' : ''}${kind.uid === undefined ? '' : `uid = ${kind.uid}\n`}`);
   }
 
   /** What the agent maps when it runs, as its publisher would find out. */

@@ -1,11 +1,12 @@
 /** Several agents under one sidecar, with real processes: each is itself, what changes in one is told by name, and none reaches into another. */
 import { rmSync, writeFileSync } from 'node:fs';
-import { cp } from 'node:fs/promises';
+import { chmod, chown, cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { agentId, Bed, type Kind, PYTHON, PYTHON_AGENT } from '../attack/bed.js';
 import { bootFirmware } from '../../cli/demo/firmware.js';
+import { Process } from '../../cli/demo/processes.js';
 import { ari } from '../cli/support.js';
 
 /** The same program in folders of their own: agents of the same user and interpreter. */
@@ -14,8 +15,15 @@ const asker = (name: string, launchOnly = false): Kind => ({
 });
 const [ONE, OTHER, LAUNCHED] = [asker('one'), asker('other'), asker('launched', true)];
 
+/** The group that may open the socket. */
+const GROUP = 60_000;
+/** The same of a user of its own, in that group. */
+const ofUser = (name: string, uid: number): Kind => ({ ...asker(name), uid, command: (root) => as(uid, root) });
+const as = (uid: number, root: string): [string, ...string[]] => ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--groups', String(GROUP), PYTHON ?? '', join(root, 'agent.py')];
+const [ALICE, BOB] = [ofUser('alice', 60_001), ofUser('bob', 60_002)];
+
 let bed: Bed;
-beforeAll(async () => { bed = await Bed.open([ONE, OTHER, LAUNCHED]); }, 60_000);
+beforeAll(async () => { bed = await Bed.open([ONE, OTHER, LAUNCHED, ALICE, BOB]); }, 60_000);
 afterEach(() => bed.endAgents());
 afterAll(() => bed.close());
 
@@ -28,6 +36,12 @@ const history = async (...page: string[]): Promise<string> => {
 };
 /** Lines of the history about an agent, without time and process. */
 const told = async (kind: Kind): Promise<string[]> => (await history()).split('\n').flatMap((line) => { const at = line.indexOf(agentId(kind)); return at < 0 ? [] : [line.slice(at)]; });
+
+const mandateOf = async (kind: Kind): Promise<string> => {
+  const { deviceId } = await bed.stage.status();
+  const { out } = await ari('mandate', 'show', '--device', deviceId ?? '', ...me(), '--json');
+  return /mnd_[0-9A-Z]{26}/.exec(JSON.stringify((JSON.parse(out) as { mandates: { agent_id?: string }[] }).mandates.find((one) => JSON.stringify(one).includes(agentId(kind)))))?.[0] ?? '';
+};
 
 describe.each([
   ['attached', ONE, (kind: Kind) => bed.start(kind)],
@@ -120,10 +134,39 @@ describe('two agents of one user', () => {
   }, 30_000);
 
   it('have mandates of their own: none pays under the other one\'s', async () => {
-    const { deviceId } = await bed.stage.status();
-    const { out } = await ari('mandate', 'show', '--device', deviceId ?? '', ...me(), '--json');
-    const mandate = /mnd_[0-9A-Z]{26}/.exec(JSON.stringify((JSON.parse(out) as { mandates: { agent_id?: string }[] }).mandates.find((one) => JSON.stringify(one).includes(agentId(OTHER)))))?.[0];
     const one = await bed.start(ONE);
-    expect(await one.ask(`under ${mandate} ${bed.key()}`)).toBe('mandate.unknown');
+    expect(await one.ask(`under ${await mandateOf(OTHER)} ${bed.key()}`)).toBe('mandate.unknown');
+  }, 30_000);
+});
+
+describe.runIf(process.getuid?.() === 0)('two agents of different users under one sidecar', () => {
+  const open = async (): Promise<void> => {
+    await chmod(bed.stage.dir, 0o711);
+    await chown(bed.stage.socket, 0, GROUP);
+  };
+
+  it('pay each for itself, and see, spend and hear nothing of the other', async () => {
+    await open();
+    const [alice, bob] = [await bed.start(ALICE), await bed.start(BOB)];
+    expect(await bob.ask('listen')).toBe('listening');
+    const key = bed.key();
+    for (const agent of [alice, bob]) expect(await agent.ask(`pay ${key}`)).toBe('settled');
+    const id = await alice.ask(`id ${key}`);
+    expect(await alice.ask(`get /v1/payments/${id}`)).toBe('settled');
+    for (const path of [`/v1/payments/${id}`, `/v1/payments/${id}/bundle`]) expect(await bob.ask(`get ${path}`)).toBe('intake.not_found');
+    const heard = await bob.ask('heard');
+    expect(heard).toContain(await bob.ask(`id ${key}`));
+    expect(heard).not.toContain(id);
+    expect(await bob.ask(`under ${await mandateOf(ALICE)} ${bed.key()}`)).toBe('mandate.unknown');
+    expect(await alice.ask(`under ${await mandateOf(ALICE)} ${bed.key()}`)).toBe('settled');
+  }, 30_000);
+
+  it('are not each other: the very program of one, run by the other user, is nobody', async () => {
+    await open();
+    const [command, ...before] = as(BOB.uid ?? 0, bed.root(ALICE));
+    const posing = await bed.ready(new Process('posing', command, [...before, bed.stage.socket]));
+    expect(await bed.pay(posing)).toBe('peer.unknown');
+    expect(await posing.ask('get /v1/status')).toBe('peer.unknown');
+    expect(await bed.pay(await bed.start(ALICE))).toBe('settled');
   }, 30_000);
 });
