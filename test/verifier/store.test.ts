@@ -61,6 +61,19 @@ describe('embedded SQLite', () => {
     await waiting;
   });
 
+  it.each([
+    ['an earlier build, with other tables under the same number,', 'CREATE TABLE schema_version(version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL); INSERT INTO schema_version VALUES (1, 0)'],
+    ['another build that changed a version which it had,', "CREATE TABLE schema_version(version BIGINT PRIMARY KEY, sha256 TEXT NOT NULL, applied_ms BIGINT NOT NULL); INSERT INTO schema_version VALUES (1, 'other', 0)"],
+    ['a newer release', "CREATE TABLE schema_version(version BIGINT PRIMARY KEY, sha256 TEXT NOT NULL, applied_ms BIGINT NOT NULL); INSERT INTO schema_version VALUES (99, 'newer', 0)"],
+  ])('that %s made is left as it is, and refused with a name', async (_, made) => {
+    const file = `${path()}.other`;
+    const other = new Libsql(file);
+    other.exec(made);
+    expect(await refusal(openStore({ path: file }))).toBe('config.invalid');
+    expect(other.prepare("SELECT count(*) AS n FROM sqlite_master WHERE type = 'table'").get(), 'no table was added').toMatchObject({ n: 1 });
+    other.close();
+  });
+
   it('is refused with a name where there can be no file, for another kind of server, and for one that is not there', async () => {
     expect(await refusal(openStore({ path: join(path(), 'below', 'a-file.db') }))).toBe('config.unreadable');
     expect(await refusal(openStore({ url: 'mysql://db/ari' }))).toBe('config.invalid');

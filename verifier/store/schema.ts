@@ -1,7 +1,9 @@
 /**
  * The one schema, for SQLite and PostgreSQL: TEXT, BIGINT, CHECK, partial UNIQUE and nothing else. Each CHECK and UNIQUE here is a promise of the store
  * and has a test that goes red without it. Tokens and signed JSON are text exactly as received; `*_ms` are milliseconds, amounts are minor units.
- * A released version is never edited: a change is a new version below it.
+ *
+ * Nothing is released yet, so there is one version. A released one is never edited: a change is a new version below it. The database keeps the hash of what
+ * it was made with, and whoever has another text under the same number refuses it by name (migrate.ts).
  */
 export interface Migration { readonly version: number; readonly statements: readonly string[] }
 
@@ -136,8 +138,7 @@ CREATE INDEX offline_counts_allowance ON offline_counts(allowance_id);
 
 const statements = (...parts: string[]): string[] => parts.flatMap((part) => part.split(/;\n/)).map((text) => text.trim()).filter((text) => text !== '');
 
-export const SCHEMA_VERSION_TABLE = 'CREATE TABLE IF NOT EXISTS schema_version(version BIGINT PRIMARY KEY, applied_ms BIGINT NOT NULL)';
+export const SCHEMA_VERSION_TABLE = 'CREATE TABLE IF NOT EXISTS schema_version(version BIGINT PRIMARY KEY, sha256 TEXT NOT NULL, applied_ms BIGINT NOT NULL)';
 export const MIGRATIONS: readonly Migration[] = [
-  { version: 1, statements: statements(PEOPLE, DEVICES, FRESHNESS, DELEGATION, PAYMENTS, MONEY, DEPOSIT, SETTINGS) },
-  { version: 2, statements: statements(OFFLINE) },
+  { version: 1, statements: statements(PEOPLE, DEVICES, FRESHNESS, DELEGATION, PAYMENTS, MONEY, DEPOSIT, SETTINGS, OFFLINE) },
 ];

@@ -10,7 +10,7 @@ type MaybeInt = ColumnType<bigint | null, bigint | number | null | undefined, bi
 type MaybeText = ColumnType<string | null, string | null | undefined, string | null>;
 
 export interface Tables {
-  schema_version: { version: Int; applied_ms: Int };
+  schema_version: { version: Int; sha256: string; applied_ms: Int };
   users: { user_id: string; kind: string; created_ms: Int };
   user_keys: { key_id: string; user_id: string; method: string; public_key: string; sign_count: Zero; from_ms: Zero; rp_id: MaybeText; revoked_ms: MaybeInt };
   device_users: { device_id: string; user_id: string; from_ms: Int };
