@@ -57,19 +57,22 @@ export async function loadTrust(config: VerifierConfig, keys: Keys, store: Store
   const own = await ownKeys(store);
   const finder: KeyFinder = (role, kid) => (role === 'publisher' ? publishers.keys(role, kid) : own(role, kid));
   let policy = await policyAtStart(config.trust.policyFile, store, finder);
+  const refresh = async (): Promise<void> => {
+    const newest = await store.newestPolicy();
+    if (newest !== null && newest !== policy.token) policy = open(POLICY, newest, finder);
+  };
   return {
     tpm: loadTpmTrust(config.trust),
     keys: finder,
     policy: () => policy,
     async enforce(token) {
       const next = open(POLICY, token, finder);
+      await refresh(); // another process may have put a newer one in force, of which this one has not heard
       if (next.value.version <= policy.value.version) throw fault('store.conflict', { what: `version ${next.value.version} of policy ${next.value.id}` });
-      policy = await keepPolicy(store, next);
+      await keepPolicy(store, next);
+      await refresh(); // or did so meanwhile
     },
-    async refresh() {
-      const newest = await store.newestPolicy();
-      if (newest !== null && newest !== policy.token) policy = open(POLICY, newest, finder);
-    },
+    refresh,
   };
 }
 

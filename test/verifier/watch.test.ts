@@ -98,6 +98,20 @@ describe('a policy that was put in force', () => {
     expect(await inForce(second.url), 'the file is older').toBe(policy);
   });
 
+  it('is not replaced by an older one at a process that has not heard of it yet', async () => {
+    const [older, newer] = [policyOf({ version: 11 }), policyOf({ version: 12 })];
+    await payer.service.post('/v1/trust/policy', { policy: newer });
+    expect(await post('/v1/trust/policy', { policy: older })).toMatchObject({ code: 'store.conflict' });
+    expect(await inForce(second.url)).toBe(newer);
+  });
+
+  it('of two that are put in force at once is the newer one, at every process', async () => {
+    const [older, newer] = [policyOf({ version: 13 }), policyOf({ version: 14 })];
+    await Promise.all([payer.service.call('POST', '/v1/trust/policy', { body: { policy: newer } }), post('/v1/trust/policy', { policy: older })]);
+    await drained();
+    expect([await inForce(payer.service.running.url), await inForce(second.url)]).toEqual([newer, newer]);
+  });
+
   it('is not replaced by a file of the operator that says no newer version: the start is refused, for he would believe in force what is not', async () => {
     const { policyFile } = payer.service.config.trust;
     const before = readFileSync(policyFile, 'utf8');

@@ -11,7 +11,7 @@ export const settingsVerbs = (db: Database): Pick<Store, 'putPolicy' | 'policy' 
   }),
 
   newestPolicy: () => db.read(async (tx) => {
-    const found = await tx.selectFrom('policies').select('token').orderBy('version', 'desc').limit(1).executeTakeFirst();
+    const found = await tx.selectFrom('policies').select('token').orderBy('version', 'desc').orderBy('policy_sha256').limit(1).executeTakeFirst();
     return found?.token ?? null;
   }),
 
