@@ -16,6 +16,7 @@ import { MANIFEST_TOKEN } from '../../src/objects/manifest.js';
 import type { Journal } from '../journal/journal.js';
 import { voucherOf } from './voucher.js';
 import { listBefore } from '../tpm/listcopy.js';
+import { inTurnFor } from '../tpm/turns.js';
 
 const code = z.string().refine(isCode) as z.ZodType<Code, string>;
 
@@ -60,6 +61,9 @@ const OPEN: readonly PaymentState[] = ['received', 'proving', 'permitted', 'depo
 /** States in which money may still move without the agent asking again. */
 export const isOpen = (state: PaymentState): boolean => OPEN.includes(state);
 
+/** Made offline, and not brought yet. */
+export const isWaiting = ({ offline: allowed, ruling: said, state }: Payment): boolean => allowed !== undefined && said === null && state === 'permitted';
+
 export const viewOf = (p: Payment): PaymentView => ({
   paymentId: p.paymentId, state: p.state, decision: p.decision, code: p.code, message: p.message, amount: p.intent.amount, payee: p.intent.payee,
   attempt: p.attempt, tier: p.tier, execution: p.result?.execution ?? null, receipt: p.result?.receipt ?? null, confirmUrl: null, ms: p.ms,
@@ -76,6 +80,7 @@ export class Book {
   private readonly listeners = new Map<string, Set<Listener>>();
   private readonly waiting = new Map<string, Set<() => void>>();
   private readonly journal: Journal;
+  private readonly turn = inTurnFor();
   private released = false;
 
   constructor(journal: Journal, known: Payment[]) {
@@ -100,6 +105,11 @@ export class Book {
   /** A payment's first line. */
   static line(p: Payment): string {
     return stringify(payment, p);
+  }
+
+  /** Requests with one idempotency key are worked on one after another: two at a time would attempt, and offline sign, one payment twice. */
+  alone<T>(agentId: string, key: string, work: () => Promise<T>): Promise<T> {
+    return this.turn(`${agentId} ${key}`, work);
   }
 
   /** The payment of an agent's idempotency key. @throws Fault intake.idempotency_conflict when the key was used for another request */

@@ -42,7 +42,9 @@ export interface Ports {
 }
 
 /** @throws Fault for what could not be put forward; a decision, also a denial, is the payment's state */
-export async function pay(asked: Asked, on: Ports): Promise<Payment> {
+export const pay = (asked: Asked, on: Ports): Promise<Payment> => on.book.alone(asked.agent.id, asked.idempotencyKey, () => payAlone(asked, on));
+
+async function payAlone(asked: Asked, on: Ports): Promise<Payment> {
   const allowed = on.session.isDown && !asked.order ? on.offline.allowances.choose(asked.agent, asked.request, seconds(on)) : null;
   const held = allowed ?? on.wallet.choose(asked.agent, asked.request, seconds(on));
   if (!held) on.session.standing(); // which mandates there are is the verifier's to say: offline, nobody knows

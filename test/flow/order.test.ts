@@ -10,6 +10,12 @@ describe('a sidecar whose log grows while it pays', () => {
   });
   afterAll(() => sidecar.stop());
 
+  it('attempts a payment once that is asked for twice at a time: who comes second hears what became of the first', async () => {
+    const [first, second] = await Promise.all([sidecar.pay('twice'), sidecar.pay('twice')]);
+    expect(second.paymentId).toBe(first.paymentId);
+    expect(first).toMatchObject({ state: 'settled', attempt: 1 });
+  });
+
   it('pays: no payment is refused because the platform was shown between its signature and its sending', async () => {
     let paying = true;
     const showing = (async () => {

@@ -149,11 +149,11 @@ export class Sidecar {
     while (this.ports.wallet.count(payer.manifest.value.agent.id) === 0) await sleep(5);
   }
 
-  async pay(): Promise<Payment> {
+  async pay(idempotencyKey: string = sha256(randomBytes(8))): Promise<Payment> {
     const { manifest } = this.payer;
     const request = { payee: { id: 'merchant_1', origin: 'https://flowers.example', name: 'Demo Flowers' }, amount: { amount: 9900n, currency: 'CNY' }, bound: 'exact' as const, captureUntil: null, scenario: 'gift.flowers', order: { ref: 'order-1', terms: null }, taskId: null, mandateId: null };
     const agent = { id: manifest.value.agent.id, manifest, root: '/', uid: null };
-    return pay({ peer: { stillThere: () => undefined } as Peer, agent, request, idempotencyKey: sha256(randomBytes(8)) }, this.ports);
+    return pay({ peer: { stillThere: () => undefined } as Peer, agent, request, idempotencyKey }, this.ports);
   }
 
   /** The operator's next policy. */
