@@ -15,7 +15,7 @@ import { closeMandate, closedHash, mandateHash } from '../../src/sdjwt/index.js'
 import type { OfflineProof } from '../tpm/offline.js';
 import { inTurn } from '../tpm/turns.js';
 import type { Allowances, Allowed } from './allowances.js';
-import type { Payment } from './book.js';
+import { isWaiting, type Payment } from './book.js';
 import { closedPaymentOf } from './intent.js';
 import { type Asked, type Ports, ruled } from './pay.js';
 
@@ -172,7 +172,6 @@ export class Offline {
 /** Payments that were made offline and not brought yet, in the order of the counter. */
 export const waiting = ({ book }: Pick<Ports, 'book'>): Payment[] =>
   [...book.all()].filter((p) => isWaiting(p)).sort((a, b) => (a.offline!.ctr < b.offline!.ctr ? -1 : 1));
-export const isWaiting = ({ offline, ruling, state }: Payment): boolean => offline !== undefined && ruling === null && state === 'permitted';
 
 /** What this device has paid under an allowance, as its journal says. */
 function spentUnder({ book }: Pick<Ports, 'book'>, allowanceId: string): { count: number; spent: bigint; ctrLast: bigint } {

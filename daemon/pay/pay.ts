@@ -17,7 +17,7 @@ import { closeMandate, closedHash, mandateHash } from '../../src/sdjwt/index.js'
 import type { HeldPlatform, Session } from '../link/session.js';
 import type { Agent, PayeeOrder, Peer } from '../ports.js';
 import type { Prover } from '../tpm/types.js';
-import { type Book, type Payment } from './book.js';
+import { type Book, isWaiting, type Payment } from './book.js';
 import type { Offline } from './offline.js';
 import { closedPaymentOf, intentOf, orderedIntentOf, requestHash } from './intent.js';
 import type { Held, Wallet } from './wallet.js';
@@ -49,7 +49,10 @@ async function payAlone(asked: Asked, on: Ports): Promise<Payment> {
   const held = allowed ?? on.wallet.choose(asked.agent, asked.request, seconds(on));
   if (!held) on.session.standing(); // which mandates there are is the verifier's to say: offline, nobody knows
   const payment = await take(asked, held, on);                                       // 1 ask
-  if (payment.state === 'outcome_unknown' && !on.session.isDown) await resume(payment, on); // who asks again hears what became of it
+  if (isUntold(payment) && !on.session.isDown) {                                     // who asks again hears what became of it
+    await resume(payment, on);
+    if (payment.decision === 'permit') await on.book.settled(payment, SETTLE_MS);
+  }
   if (!mayAttempt(payment)) return payment;
   if (!held) return refuse(payment, fault('mandate.unknown'), on);                   // 3 no mandate at all
   try {
@@ -97,6 +100,9 @@ async function take({ agent, request, order, idempotencyKey }: Asked, held: Held
     createdMs: nowMs, state: 'received', decision: null, code: null, message: null, attempt: 0, confirmed: false, tier: null, ms: {}, proof: null, ruling: null, result: null,
   });
 }
+
+/** The verifier knows more than was heard from it: whatever lay between decision and settlement, it may have told its end while nobody could hear it. */
+const isUntold = (p: Payment): boolean => p.state === 'outcome_unknown' || (p.state === 'permitted' && p.result === null && !isWaiting(p));
 
 /** A new attempt is made for a new payment, a confirmed one, and one that never reached the verifier. */
 const mayAttempt = (p: Payment): boolean => p.state === 'received' || (p.state === 'confirm_required' && p.confirmed);

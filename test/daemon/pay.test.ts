@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openJournal } from '../../daemon/journal/journal.js';
 import { Book, type Payment } from '../../daemon/pay/book.js';
-import { type Ports, executed, ruled } from '../../daemon/pay/pay.js';
+import { requestHash } from '../../daemon/pay/intent.js';
+import { type Asked, type Ports, executed, pay, ruled } from '../../daemon/pay/pay.js';
 import type { LinkBody } from '../../src/link.js';
 import { DECISION } from '../../src/objects/decision.js';
-import { paymentHash } from '../../src/objects/intent.js';
+import { paymentHash, type PaymentRequest } from '../../src/objects/intent.js';
 import { open, seal } from '../../src/objects/signed.js';
 import { decision, ids, intent, NOW, state } from '../support/examples.js';
 import { whileFull } from '../support/disk.js';
@@ -67,6 +68,25 @@ it('a decision is taken in once: a second one of the same payment changes nothin
   await executed(payment, settled, on);
   await ruled(payment, { ...permitted, leaf: 'another' }, on);
   expect(payment).toMatchObject({ state: 'settled', ruling: { leaf: 'leaf' } });
+});
+
+it('who asks again for a permitted payment of whose settlement nothing was heard is told how it ended', async () => {
+  const request: PaymentRequest = { payee: intent.payee, amount: intent.amount, bound: 'exact', captureUntil: null, scenario: null, order: { ref: 'order', terms: null }, taskId: null, mandateId: null };
+  const payment = await book.open({ ...proving, requestSha256: requestHash(request) });
+  await ruled(payment, permitted, on);
+  const asked: string[] = [];
+  const session = {
+    device: () => token, isDown: false, standing: () => ({}),
+    request: (type: string) => {
+      asked.push(type);
+      setTimeout(() => void executed(payment, settled, on), 10);
+      return Promise.resolve({ type: 'decision', body: permitted });
+    },
+  };
+  const again = (): Promise<Payment> => pay({ peer: {}, agent: { id: payment.agentId }, request, idempotencyKey: payment.intent.idempotencyKey } as Asked, { ...on, session, wallet: { choose: () => null }, nowMs: () => NOW * 1000 } as unknown as Ports);
+  expect(await again()).toMatchObject({ state: 'settled', result: { receipt: token } });
+  expect(await again()).toMatchObject({ state: 'settled' });
+  expect(asked).toEqual(['settle_query']);
 });
 
 it('is rebuilt from its journal: the first line of a payment and the steps after it', async () => {
