@@ -12,6 +12,7 @@ import { CARRIER, CARRIER_REQUEST, type Carrier, type CarrierRules, USER_ORDER, 
 import { CONFIRMATION } from '../src/objects/decision.js';
 import { type Intent, intent, paymentHash } from '../src/objects/intent.js';
 import { CARRIER_INSTRUMENT, type Constraint, OPEN_PAYMENT_VCT } from '../src/objects/mandate.js';
+import { MANIFEST_ORDER, type ManifestOrder } from '../src/objects/manifest.js';
 import { seal } from '../src/objects/signed.js';
 import { type StatusReference, statusReference } from '../src/objects/status.js';
 import { trustFile } from '../src/objects/trust.js';
@@ -72,6 +73,12 @@ export async function order(api: Api, user: User, action: 'freeze' | 'thaw' | 'r
 function orderOf(user: User, action: UserOrder['action'], subject: string): string {
   const iat = nowS();
   return seal(USER_ORDER, { jti: fresh('evt'), sub: user.userId, iat, exp: iat + ORDER_LIFE_S, action, subject }, user.key);
+}
+
+/** A publisher ends an agent version of its own. */
+export async function revokeManifest(api: Api, { iss, manifestSha256 }: Pick<ManifestOrder, 'iss' | 'manifestSha256'>, publisher: Signer): Promise<void> {
+  const iat = nowS();
+  await api.post('/v1/trust/manifests/revoke', { order: seal(MANIFEST_ORDER, { jti: fresh('evt'), iss, iat, exp: iat + ORDER_LIFE_S, action: 'revoke', manifestSha256 }, publisher) });
 }
 
 interface UserKeyState { readonly kid: string; readonly fromMs: number; readonly revokedMs: number | null }

@@ -191,7 +191,7 @@ function statusOf({ config, prover, session, wallet, book, agents, offline }: St
     deviceId: session.welcome?.deviceId ?? null,
     verifier: { url: config.verifier.url, connected: session.state === 'ready' },
     tpm: { channel: config.tpm.channel, state: prover.fault ?? 'ready' },
-    agents: agents.flatMap(({ id, manifest }) => { const jwk = keys.get(id); return jwk ? [{ agentId: id, version: manifest.value.agent.version, manifestSha256: manifest.sha256, jwk, mandates: wallet.count(id), allowances: offline.leftOf(id) }] : []; }),
+    agents: agents.flatMap(({ id, manifest }) => { const jwk = keys.get(id); return jwk ? [{ agentId: id, version: manifest.value.agent.version, manifestSha256: manifest.sha256, jwk, mandates: wallet.count(id), ...(wallet.isRevoked(manifest.sha256) && { revoked: true as const }), allowances: offline.leftOf(id) }] : []; }),
     payments,
   };
 }

@@ -52,7 +52,7 @@ export const statusView = record({
   deviceId: id('dev').nullable(),
   verifier: record({ url, connected: z.boolean() }),
   tpm: record({ channel: text(4096), state: z.union([z.literal('ready'), code]) }),
-  agents: z.array(record({ agentId: name(), version: name(64), manifestSha256: sha256Text, jwk: publicJwk, mandates: count, allowances: z.array(offlineLeft).optional() })),
+  agents: z.array(record({ agentId: name(), version: name(64), manifestSha256: sha256Text, jwk: publicJwk, mandates: count, revoked: z.literal(true).optional(), allowances: z.array(offlineLeft).optional() })),
   /** How many payments stand in each state. */
   payments: z.partialRecord(z.enum(PAYMENT_STATES), count),
 });

@@ -83,7 +83,7 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
     config, keys, trust, store, now, random, hub: new Hub(), outbox: new Outbox(() => v), stopping, logger: logger ?? pino({ level: 'info' }),
-    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), manifests: new Manifests(store, trust.keys), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail), statuses: new StatusLists(() => v),
+    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), manifests: new Manifests(store, trust), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail), statuses: new StatusLists(() => v),
   };
   return v;
 }

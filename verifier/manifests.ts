@@ -1,13 +1,15 @@
 /**
  * Manifests as publishers signed them. One names every file of its agent, megabytes for a large one, and is read, verified and parsed once: it never changes
- * under its hash. Whether it still stands, and whether its publisher is still trusted, is asked for each payment.
+ * under its hash. Whether its publisher is still trusted is asked for each payment. A version that was revoked is still what evidence is compared with; that it
+ * may not pay is seen at its mandates, which were revoked with it.
  */
 import type { Sha256 } from '../src/base/bytes.js';
 import { fault } from '../src/base/fault.js';
 import { Recent } from '../src/base/recent.js';
 import { AGENT_MANIFEST, type AgentManifest } from '../src/objects/manifest.js';
-import { type KeyFinder, open, tokenHash, type Verified } from '../src/objects/signed.js';
+import { open, tokenHash, type Verified } from '../src/objects/signed.js';
 import type { Store } from './store/verbs.js';
+import type { Trust } from './trust.js';
 
 type Opened = Verified<AgentManifest>;
 
@@ -15,19 +17,17 @@ type Opened = Verified<AgentManifest>;
 const REMEMBERED = 33_554_432;
 
 export class Manifests {
-  readonly #store: Pick<Store, 'addManifest' | 'manifest' | 'manifestStanding'>;
-  readonly #keys: KeyFinder;
+  readonly #store: Pick<Store, 'addManifest' | 'manifest'>;
+  readonly #trust: Pick<Trust, 'keys' | 'publisherOf'>;
   readonly #recent = new Recent<Opened>(REMEMBERED);
 
-  constructor(store: Pick<Store, 'addManifest' | 'manifest' | 'manifestStanding'>, keys: KeyFinder) {
+  constructor(store: Pick<Store, 'addManifest' | 'manifest'>, trust: Pick<Trust, 'keys' | 'publisherOf'>) {
     this.#store = store;
-    this.#keys = keys;
+    this.#trust = trust;
   }
 
-  /** Null when it is not known, not valid any more, or its publisher is not trusted any more. */
+  /** Null when it is not known, or its publisher is not trusted any more. */
   async of(manifestSha256: Sha256): Promise<Opened | null> {
-    const standing = await this.#store.manifestStanding(manifestSha256);
-    if (standing === null || standing.revokedMs !== null) return null;
     const known = this.#recent.get(manifestSha256) ?? (await this.#read(manifestSha256));
     return known !== null && this.#isTrusted(known) ? known : null;
   }
@@ -49,14 +49,15 @@ export class Manifests {
 
   #open(token: string): Opened | null {
     try {
-      return open(AGENT_MANIFEST, token, this.#keys);
+      const opened = open(AGENT_MANIFEST, token, this.#trust.keys);
+      return this.#trust.publisherOf(opened.signer.kid) === opened.value.iss ? opened : null; // a key of one publisher says nothing in the name of another
     } catch {
       return null; // no trusted publisher signed it
     }
   }
 
   #isTrusted({ signer }: Opened): boolean {
-    return this.#keys('publisher', signer.kid)?.jkt === signer.jkt;
+    return this.#trust.keys('publisher', signer.kid)?.jkt === signer.jkt;
   }
 
   #keep(opened: Opened): Opened {

@@ -17,6 +17,8 @@ export interface Trust {
   readonly tpm: TpmTrust;
   /** Every role's keys except users', which are in the store. */
   readonly keys: KeyFinder;
+  /** Whose a publisher's key is. */
+  readonly publisherOf: (kid: string) => string | undefined;
   policy(): Verified<Policy>;
   /** Puts another policy in force. @throws Fault token.signature, token.malformed, store.conflict when the version is not newer */
   enforce(token: string): Promise<void>;
@@ -36,11 +38,12 @@ export async function keysFile(store: Store, vkey: string): Promise<Json> {
   return encode(trustFile, { keys: rows.map(({ jwk }) => parse(trustedKey, jwk)), ariLogs: [vkey] });
 }
 
-function publishersOf(file: string): { keys: KeyFinder; rows: TrustedKey[] } {
+function publishersOf(file: string): { keys: KeyFinder; owner: (kid: string) => string | undefined; rows: TrustedKey[] } {
   const text = readText(file);
   const { keys } = parse(trustFile, text, file);
   if (keys.some(({ ariRole }) => ariRole !== 'publisher')) throw fault('config.invalid', { file, what: 'only keys of publishers stand here' });
-  return { keys: parseTrust(text).keys, rows: keys };
+  const trust = parseTrust(text);
+  return { keys: trust.keys, owner: trust.owner, rows: keys };
 }
 
 async function ownKeys(store: Store): Promise<KeyFinder> {
@@ -64,6 +67,7 @@ export async function loadTrust(config: VerifierConfig, keys: Keys, store: Store
   return {
     tpm: loadTpmTrust(config.trust),
     keys: finder,
+    publisherOf: publishers.owner,
     policy: () => policy,
     async enforce(token) {
       const next = open(POLICY, token, finder);

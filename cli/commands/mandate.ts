@@ -30,7 +30,7 @@ function showing(group: Command): void {
     });
 }
 
-const stateOf = ({ state }: Record<string, Json>): string => paint(state === 'valid' ? 'green' : 'red', word(state));
+const stateOf = ({ state, manifest_revoked: version }: Record<string, Json>): string => paint(state === 'valid' ? 'green' : 'red', `${word(state)}${version === true ? ' (its agent version was revoked)' : ''}`);
 
 async function showOne(mandateId: string, options: AsEither): Promise<void> {
   const { view, opened } = await heldMandate(apiFor(options), mandateId);

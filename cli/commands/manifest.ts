@@ -13,6 +13,7 @@ import { open, seal, SIGNED_BYTES } from '../../src/objects/signed.js';
 import { parseTrust } from '../../src/objects/trust.js';
 import { createKey, loadKey, readFile } from '../keys.js';
 import { paint, show } from '../output.js';
+import { revokeCommand } from './manifest-revoke.js';
 import { keyOption, list } from './options.js';
 
 interface BuildOptions { id: string; version: string; publisher: string; entry: string; runtime: AgentManifest['launch']['runtime']; interpreter?: string; prompts: string[]; models: string[]; tools: string[]; skills: string[]; running?: string; out?: string; json?: boolean }
@@ -116,6 +117,7 @@ export const manifest = (ari: Command): void => {
       if (options.out === undefined) process.stdout.write(`${token}\n`);
       else writeFileSync(options.out, `${token}\n`);
     });
+  revokeCommand(group);
   group.command('verify <FILE>')
     .summary('check the signature of a manifest, and optionally a folder against it')
     .description('Checks that FILE is signed by a publisher of the keys file; with --dir also that the folder holds exactly its files.')

@@ -21,7 +21,7 @@ export const status = (ari: Command): void => {
           ['verifier', `${view.verifier.url}  ${view.verifier.connected ? paint('green', 'connected') : paint('red', 'not connected')}`],
           ['tpm', `${view.tpm.channel}  ${view.tpm.state}`],
           ...view.agents.flatMap((agent): [string, string][] => [
-            ['agent', `${agent.agentId} ${agent.version}  ${agent.mandates} mandate(s)`],
+            ['agent', `${agent.agentId} ${agent.version}  ${agent.revoked ? paint('red', 'this version was revoked') : `${agent.mandates} mandate(s)`}`],
             ...(agent.allowances ?? []).map(({ count, total, exp }): [string, string] => ['offline', `${count} payment(s) of together ${format(total)} until ${new Date(exp * 1000).toISOString()}`]),
           ]),
         ]),

@@ -1,4 +1,5 @@
 /** The mandates and carriers that the verifier says are valid on this device. Held in memory only: after a restart the verifier says them again. */
+import type { Sha256 } from '../../src/base/bytes.js';
 import { type Verified, open } from '../../src/objects/signed.js';
 import { CARRIER, type Carrier } from '../../src/objects/carrier.js';
 import type { Payee, PaymentRequest } from '../../src/objects/intent.js';
@@ -18,6 +19,7 @@ export class Wallet {
   /** The records of the keys of the users who signed the mandates. */
   userKeys: readonly string[] = [];
   private held: Held[] = [];
+  private readonly ended = new Set<string>();
   private readonly trust: Trust;
   private readonly log: Log;
 
@@ -42,9 +44,15 @@ export class Wallet {
     });
   }
 
-  /** A mandate or carrier is not valid any more. */
+  /** A mandate, a carrier or an agent version (by its manifest's hash) is not valid any more. */
   drop(subject: string): void {
-    this.held = this.held.filter(({ mandate, carrier }) => mandate.value.jti !== subject && carrier.value.jti !== subject);
+    this.ended.add(subject);
+    this.held = this.held.filter(({ mandate: { value }, carrier }) => ![value.jti, carrier.value.jti, value.agent.manifestSha256].includes(subject));
+  }
+
+  /** Whether the verifier said since the start that an agent version was revoked: that is for ever. */
+  isRevoked(manifestSha256: Sha256): boolean {
+    return this.ended.has(manifestSha256);
   }
 
   count(agentId: string): number {

@@ -13,6 +13,7 @@ const LIFE = [
   rule('mandate.state', ['appraisal', 'mandate'], ({ uses, mandate, offline }) => {
     if (offline) return null; // it was valid when the allowance was issued, and the terminal could not be told otherwise
     if (uses?.mandateId !== mandate.jti) return deny(finding('mandate.unknown'));
+    if (uses.manifestRevoked) return deny(finding('manifest.revoked'));
     if (uses.state === 'expired') return deny(finding('mandate.expired'));
     return uses.state === 'valid' ? null : deny(finding('mandate.revoked', { state: uses.state }));
   }),

@@ -77,7 +77,8 @@ export type AllowanceState = Of<typeof allowanceState>;
 /** The moving numbers a decision was made on. Hashed into the decision, so that an auditor can replay it. */
 export const authorityState = record({
   carrier: record({ carrierId: id('crr'), rev: count, state: z.enum(CARRIER_STATES), stateSeq: count, totalMax: minor, available: minor, reserved: minor, spent: minor }).nullable(),
-  mandate: record({ mandateId: id('mnd'), state: z.enum(MANDATE_STATES), uses: count }).nullable(),
+  /** `manifestRevoked`: the agent version that it names was revoked, and the mandate with it. */
+  mandate: record({ mandateId: id('mnd'), state: z.enum(MANDATE_STATES), uses: count, manifestRevoked: z.literal(true).optional() }).nullable(),
   /** What the windows of the carrier already hold, in the order of its rules. */
   windows: z.array(record({ spent: minor, count })),
   /** The payee's scenario as the directory of the carrier issuer has it; null when nobody vouches. */

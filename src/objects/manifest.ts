@@ -32,3 +32,8 @@ export const agentManifest = record({
 export const MANIFEST_TOKEN = Math.ceil(SIGNED_BYTES / 3) * 4 + 1024;
 export type AgentManifest = Of<typeof agentManifest>;
 export const AGENT_MANIFEST = signedKind('ari-manifest+jwt', 'publisher', agentManifest);
+
+/** A publisher's word that one of its agent versions may pay no more, whoever authorised it. For ever. */
+export const manifestOrder = record({ jti: text(64), iss: name(), iat: seconds, exp: seconds, action: z.literal('revoke'), manifestSha256: sha256Text });
+export type ManifestOrder = Of<typeof manifestOrder>;
+export const MANIFEST_ORDER = signedKind('ari-manifest-order+jwt', 'publisher', manifestOrder);

@@ -21,10 +21,10 @@ import { route, type Route } from './route.js';
 const carrierView = record({ carrierId: id('crr'), userId: id('usr'), currency, state: z.enum(CARRIER_STATES), rev: z.int(), totalMax: minor, reserved: minor, spent: minor, available: minor, carrier: token() });
 const viewOf = ({ carrierId, userId, currency: held, state, rev, totalMax, reserved, spent, available, token: carrier }: CarrierRow) => ({ carrierId, userId, currency: held, state, rev, totalMax, reserved, spent, available, carrier });
 
-const mandateView = record({ mandateId: id('mnd'), userId: id('usr'), carrierId: id('crr'), deviceId: id('dev'), agentId: name(), level: z.enum(LEVELS), state: z.enum(MANDATE_STATES), uses: z.int(), mandate: token(), userKey: token() });
-/** `user_key`: whose key signed it, with which it can be read. */
-const mandateOf = async (v: Verifier, { mandateId, userId, carrierId, deviceId, agentId, level, state, uses, token: mandate }: MandateRow) =>
-  ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, mandate, userKey: await keyRecord(v, splitJws(mandate.split('~')[0] ?? '').kid) });
+const mandateView = record({ mandateId: id('mnd'), userId: id('usr'), carrierId: id('crr'), deviceId: id('dev'), agentId: name(), level: z.enum(LEVELS), state: z.enum(MANDATE_STATES), uses: z.int(), manifestRevoked: z.boolean(), mandate: token(), userKey: token() });
+/** `manifest_revoked`: the agent version that it names was revoked, and the mandate with it. `user_key`: whose key signed it, with which it can be read. */
+const mandateOf = async (v: Verifier, { mandateId, userId, carrierId, deviceId, agentId, level, state, uses, manifestRevoked, token: mandate }: MandateRow) =>
+  ({ mandateId, userId, carrierId, deviceId, agentId, level, state, uses, manifestRevoked, mandate, userKey: await keyRecord(v, splitJws(mandate.split('~')[0] ?? '').kid) });
 
 const keyView = record({ kid: text(128), fromMs: millis });
 const agentView = record({ agentId: name(), manifestSha256: sha256Text, version: name(64), jwk: publicJwk });

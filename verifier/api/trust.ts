@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { fault } from '../../src/base/fault.js';
 import { sha256, toB64u } from '../../src/base/bytes.js';
-import { count, hex, id, millis, record, sha256Text, text, token, url } from '../../src/base/shape.js';
+import { count, hex, id, millis, name, record, sha256Text, text, token, url } from '../../src/base/shape.js';
 import { DEVICE_STATES, LOG_KINDS } from '../../src/names.js';
 import { merchantEarOf } from '../merchant.js';
 import { bindUser } from '../binding.js';
@@ -10,6 +10,7 @@ import type { Verifier } from '../context.js';
 import { ofDevice, userInBody, userInQuery } from './owners.js';
 import { userAssertion } from '../../src/objects/assertion.js';
 import { sessionTerms } from '../../src/objects/request.js';
+import { revokeByOperator, revokeByPublisher } from '../revokemanifest.js';
 import { recordsOf } from '../records.js';
 import { openSession } from '../sessions.js';
 import { route, type Route } from './route.js';
@@ -26,12 +27,12 @@ async function deviceOf(v: Verifier, deviceId: string, user: string | null) {
   return user === null || device.userId === user ? device : { ...device, userId: null };
 }
 
-export const TRUST: readonly Route[] = [
 /** Records of one answer. */
 const RECORDS_MAX = 1_000;
 const pageLimit = z.string().regex(/^(?:[1-9][0-9]{0,2}|1000)$/, 'must be a number from 1 to 1000').transform(Number);
 const logPlace = z.string().regex(/^[A-Za-z0-9_-]{43}\.(?:0|[1-9][0-9]{0,14})$/, 'must be the place of a record').transform((place) => ({ epoch: place.slice(0, 43), n: Number(place.slice(44)) }));
 
+export const TRUST: readonly Route[] = [
   route({
     method: 'POST', path: '/v1/trust/enrol-codes', authority: 'user', of: userInBody, summary: 'A one-time code that lets one device enrol for a user. With re_enrol it may also replace the key of a known device of that user.', status: 201,
     body: record({ userId: id('usr'), reEnrol: z.boolean().default(false) }), answer: record({ code: text(64), expiresMs: millis }),
@@ -79,6 +80,27 @@ const logPlace = z.string().regex(/^[A-Za-z0-9_-]{43}\.(?:0|[1-9][0-9]{0,14})$/,
       await v.trust.enforce(policy);
       v.outbox.enforced();
       return { policy };
+    },
+  }),
+  route({
+    method: 'GET', path: '/v1/trust/manifests/:manifestSha256', authority: 'public', summary: 'An agent version that devices brought, and whether it was revoked.',
+    answer: record({ agentId: name(), version: name(64), revokedMs: millis.nullable() }),
+    async handle(v, { params: { manifestSha256 = '' } }) {
+      const standing = await v.store.manifestStanding(manifestSha256);
+      if (standing === null) throw fault('intake.not_found', { what: `manifest ${manifestSha256}` });
+      return standing;
+    },
+  }),
+  route({
+    method: 'POST', path: '/v1/trust/manifests/revoke', authority: 'signed', summary: 'Revokes an agent version, by an order of its publisher (ari-manifest-order+jwt). Nothing is permitted by it after the answer.',
+    body: record({ order: token() }), answer: record({ manifestSha256: sha256Text }),
+    handle: async (v, { body: { order } }) => ({ manifestSha256: await revokeByPublisher(v, order) }),
+  }),
+  route({
+    method: 'POST', path: '/v1/trust/manifests/:manifestSha256/revoke', authority: 'admin', summary: 'The same at the word of the operator.', body: record({}), answer: record({ manifestSha256: sha256Text }),
+    async handle(v, { params: { manifestSha256 = '' } }) {
+      await revokeByOperator(v, manifestSha256);
+      return { manifestSha256 };
     },
   }),
   route({

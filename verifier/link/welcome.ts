@@ -36,12 +36,14 @@ async function lacking(v: Verifier, { agents }: LinkBody<'hello'>): Promise<Sha2
   return named.filter((_, n) => standing[n] === null);
 }
 
-/** The agents of a proven device whose manifests are here. One whose manifest no trusted publisher signed, or for another agent, is not kept, and the device is told. */
+/** The agents of a proven device whose manifests are here. One whose manifest was revoked, is for another agent or not signed by a trusted publisher is not kept, and the device is told. */
 async function keepAgents(v: Verifier, connection: Connection, deviceId: string, { agents }: LinkBody<'hello'>): Promise<void> {
   const kept = [];
   for (const { agentId, manifestSha256, jwk } of agents) {
-    if ((await v.store.manifestStanding(manifestSha256)) === null) continue;
-    if ((await v.manifests.of(manifestSha256))?.value.agent.id === agentId) kept.push({ agentId, manifestSha256, jwk: JSON.stringify(jwk) });
+    const standing = await v.store.manifestStanding(manifestSha256);
+    if (standing === null) continue;
+    if (standing.revokedMs !== null) connection.send('revoked', { subject: manifestSha256, state: 'revoked' });
+    else if ((await v.manifests.of(manifestSha256))?.value.agent.id === agentId) kept.push({ agentId, manifestSha256, jwk: JSON.stringify(jwk) });
     else connection.refuse(faultTold('agent.manifest', `agent ${agentId}: its manifest is not signed by a known publisher`), null);
   }
   await v.store.setDeviceAgents(deviceId, kept);

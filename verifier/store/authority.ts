@@ -25,13 +25,14 @@ export const readCarriersOf = async (tx: Tx, userId: string): Promise<CarrierRow
   (await carriers(tx).where('user_id', '=', userId).orderBy('carriers.carrier_id').execute()).map(carrierRow);
 
 const mandates = (tx: Tx) => tx.selectFrom('mandates').selectAll('mandates')
-  .select((eb) => eb.selectFrom('mandate_uses').select((use) => use.fn.countAll<bigint>().as('n')).whereRef('mandate_uses.mandate_id', '=', 'mandates.mandate_id').where('mandate_uses.state', '<>', 'freed').as('uses'));
+  .select((eb) => eb.selectFrom('mandate_uses').select((use) => use.fn.countAll<bigint>().as('n')).whereRef('mandate_uses.mandate_id', '=', 'mandates.mandate_id').where('mandate_uses.state', '<>', 'freed').as('uses'))
+  .select((eb) => eb.selectFrom('manifests').select('revoked_ms').whereRef('manifests.manifest_sha256', '=', 'mandates.manifest_sha256').as('manifest_revoked_ms'));
 type MandateFound = NonNullable<Awaited<ReturnType<ReturnType<typeof mandates>['executeTakeFirst']>>>;
 
 const mandateRow = (row: MandateFound): MandateRow => ({
   mandateId: row.mandate_id, mandateSha256: row.mandate_sha256, userId: row.user_id, carrierId: row.carrier_id, deviceId: row.device_id, agentId: row.agent_id,
   manifestSha256: row.manifest_sha256, level: row.level, maxPayments: row.max_payments === null ? null : Number(row.max_payments), token: row.token,
-  state: row.state, expMs: Number(row.exp_ms), uses: Number(row.uses ?? 0n),
+  state: row.state, expMs: Number(row.exp_ms), uses: Number(row.uses ?? 0n), manifestRevoked: row.manifest_revoked_ms !== null,
 });
 
 export async function readMandate(tx: Tx, mandateId: string): Promise<MandateRow | null> {
@@ -72,7 +73,7 @@ export async function readAuthority(tx: Tx, { carrierId, mandateId, payee, windo
     carrier, mandate,
     state: {
       carrier: carrier && { carrierId, rev: carrier.rev, state: carrier.state, stateSeq: carrier.stateSeq, totalMax: carrier.totalMax, available: carrier.available, reserved: carrier.reserved, spent: carrier.spent },
-      mandate: mandate && { mandateId: mandate.mandateId, state: mandate.state, uses: mandate.uses },
+      mandate: mandate && { mandateId: mandate.mandateId, state: mandate.state, uses: mandate.uses, ...(mandate.manifestRevoked && { manifestRevoked: true as const }) },
       windows, scenario,
     },
   };

@@ -1,14 +1,13 @@
-/** Delegation as verbs: manifests, carriers, mandates, payees, and their end. Called by the carrier issuer and the consent service. */
-import type { Selectable } from 'kysely';
+/** Delegation as verbs: carriers, mandates, payees, and their end. Called by the carrier issuer and the consent service. */
 import { fault } from '../../src/base/fault.js';
 import { REVISIONS_MAX } from '../../src/objects/carrier.js';
 import { readCarrier, readCarriersOf, readMandate, readMandatesOfDevice, readPayee } from './authority.js';
 import { addOnce, type Database, hitOne, insist, type Tx } from './database.js';
 import { availableOf, mainOf, openAccounts, outside, reservedOf, transfer } from './ledger.js';
+import { holdManifest } from './manifests.js';
 import { announce } from './outbox.js';
 import { enqueue } from './queue.js';
 import { setState } from './standing.js';
-import type { Tables } from './tables.js';
 import type { Store } from './verbs.js';
 
 type CarrierInput = Parameters<Store['putCarrier']>[0];
@@ -56,24 +55,9 @@ async function returnFunds(tx: Tx, { eventId, carrierId, amount, nowMs }: Parame
   await transfer(tx, `return:${carrierId}:${eventId}`, [{ from: available, to: mainOf(carrier.user_id, carrier.currency), amount }], nowMs);
 }
 
-type ManifestFound = Pick<Selectable<Tables['manifests']>, 'agent_id' | 'version' | 'revoked_ms'>;
-const standingOf = ({ agent_id: agentId, version, revoked_ms: revokedMs }: ManifestFound) => ({ agentId, version, revokedMs: revokedMs === null ? null : Number(revokedMs) });
-
-type Verbs = 'addManifest' | 'manifest' | 'manifestStanding' | 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'revisionsSince' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
+type Verbs = 'putCarrier' | 'fundCarrier' | 'returnFunds' | 'carrier' | 'carriersOf' | 'carrierRev' | 'revisionsSince' | 'addMandate' | 'mandate' | 'mandatesOfDevice' | 'putPayee' | 'payee' | 'setState';
 
 export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
-  addManifest: ({ manifestSha256, agentId, version, token }) => db.write((tx) => addOnce(tx, 'manifests', { manifest_sha256: manifestSha256 }, { agent_id: agentId, version, token })),
-
-  manifest: (manifestSha256) => db.read(async (tx) => {
-    const row = await tx.selectFrom('manifests').selectAll().where('manifest_sha256', '=', manifestSha256).executeTakeFirst();
-    return row ? { token: row.token, ...standingOf(row) } : null;
-  }),
-
-  manifestStanding: (manifestSha256) => db.read(async (tx) => {
-    const row = await tx.selectFrom('manifests').select(['agent_id', 'version', 'revoked_ms']).where('manifest_sha256', '=', manifestSha256).executeTakeFirst();
-    return row ? standingOf(row) : null;
-  }),
-
   putCarrier: (input) => db.write((tx) => putCarrier(tx, input)),
   fundCarrier: (input) => insist(db, (tx) => fundCarrier(tx, input)),
   returnFunds: (input) => insist(db, (tx) => returnFunds(tx, input)),
@@ -93,6 +77,7 @@ export const delegationVerbs = (db: Database): Pick<Store, Verbs> => ({
   }),
 
   addMandate: (row, outbox) => db.write(async (tx) => {
+    await holdManifest(tx, row.manifestSha256);
     await addOnce(tx, 'mandates', { mandate_id: row.mandateId }, {
       mandate_sha256: row.mandateSha256, user_id: row.userId, carrier_id: row.carrierId, device_id: row.deviceId, agent_id: row.agentId,
       manifest_sha256: row.manifestSha256, level: row.level, max_payments: row.maxPayments, token: row.token, exp_ms: row.expMs,

@@ -136,9 +136,15 @@ CREATE TABLE offline_counts(ak_name TEXT NOT NULL, ctr BIGINT NOT NULL, allowanc
 CREATE INDEX offline_counts_allowance ON offline_counts(allowance_id);
 `;
 
+const MANIFESTS = `
+-- a version that is revoked takes its mandates with it, and the devices that run it are told
+CREATE INDEX mandates_manifest ON mandates(manifest_sha256);
+CREATE INDEX device_agents_manifest ON device_agents(manifest_sha256);
+`;
+
 const statements = (...parts: string[]): string[] => parts.flatMap((part) => part.split(/;\n/)).map((text) => text.trim()).filter((text) => text !== '');
 
 export const SCHEMA_VERSION_TABLE = 'CREATE TABLE IF NOT EXISTS schema_version(version BIGINT PRIMARY KEY, sha256 TEXT NOT NULL, applied_ms BIGINT NOT NULL)';
 export const MIGRATIONS: readonly Migration[] = [
-  { version: 1, statements: statements(PEOPLE, DEVICES, FRESHNESS, DELEGATION, PAYMENTS, MONEY, DEPOSIT, SETTINGS, OFFLINE) },
+  { version: 1, statements: statements(PEOPLE, DEVICES, FRESHNESS, DELEGATION, PAYMENTS, MONEY, DEPOSIT, SETTINGS, OFFLINE, MANIFESTS) },
 ];

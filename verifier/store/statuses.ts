@@ -1,6 +1,8 @@
 /** Status lists as verbs: a place is given to a subject once, and its value follows the subject's state in the transaction that changes it. */
+import type { SelectQueryBuilder } from 'kysely';
 import type { StatusValue } from '../../src/objects/status.js';
 import { type Database, hitOne, insist, moved, type Tx } from './database.js';
+import type { Tables } from './tables.js';
 import type { Store } from './verbs.js';
 
 type Place = Parameters<Store['statusIndex']>[0];
@@ -20,6 +22,11 @@ const VALUE_OF: Record<string, StatusValue> = { active: 0, valid: 0, enrolled: 0
 /** The status of a subject, when it has one, as its state is now. */
 export async function writeStatus(tx: Tx, subject: string, state: string, nowMs: number): Promise<void> {
   await tx.updateTable('statuses').set({ value: VALUE_OF[state] ?? 1, changed_ms: nowMs }).where('subject', '=', subject).execute();
+}
+
+/** Of mandates that are revoked together. */
+export async function endStatuses(tx: Tx, mandates: SelectQueryBuilder<Tables, 'mandates', { mandate_id: string }>, nowMs: number): Promise<void> {
+  await tx.updateTable('statuses').set({ value: 1, changed_ms: nowMs }).where('subject', 'in', mandates).execute();
 }
 
 export const statusVerbs = (db: Database): Pick<Store, 'statusIndex' | 'statuses'> => ({

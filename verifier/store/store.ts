@@ -21,6 +21,7 @@ import { depositVerbs } from './deposit.js';
 import { deviceVerbs } from './devices.js';
 import { enrolmentVerbs } from './enrolment.js';
 import { freshnessVerbs } from './freshness.js';
+import { manifestVerbs } from './manifests.js';
 import { migrate } from './migrate.js';
 import { offlineVerbs } from './offline.js';
 import { outboxVerbs } from './outbox.js';
@@ -41,7 +42,7 @@ const ledgerSum = (db: Database): Promise<bigint> => db.read(async (tx) =>
 const verbsOf = (db: Database): Store => ({
   migrate: () => migrate(db),
   close: () => db.close(),
-  ...peopleVerbs(db), ...enrolmentVerbs(db), ...deviceVerbs(db), ...freshnessVerbs(db), ...delegationVerbs(db),
+  ...peopleVerbs(db), ...enrolmentVerbs(db), ...deviceVerbs(db), ...freshnessVerbs(db), ...manifestVerbs(db), ...delegationVerbs(db),
   ...paymentVerbs(db), ...offlineVerbs(db), ...settlementVerbs(db), ...refundVerbs(db), ...depositVerbs(db), ...settingsVerbs(db), ...statusVerbs(db), ...outboxVerbs(db), ...watchVerbs(db),
   ledgerSum: () => ledgerSum(db),
 });

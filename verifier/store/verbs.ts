@@ -14,7 +14,7 @@ import type { DepositLeaf } from '../../src/objects/leaf.js';
 export interface DeviceRow { deviceId: string; userId: string | null; state: 'enrolled' | 'suspended' | 'revoked'; simulated: boolean; akName: string; record: string }
 export interface UserKeyRow { keyId: string; userId: string; publicJwk: string; rpId: string | null }
 export interface CarrierRow { carrierId: string; userId: string; currency: string; state: CarrierState; rev: number; totalMax: bigint; reserved: bigint; spent: bigint; available: bigint; stateSeq: number; token: string }
-export interface MandateRow { mandateId: string; mandateSha256: Sha256; userId: string; carrierId: string; deviceId: string; agentId: string; manifestSha256: Sha256; level: Level; maxPayments: number | null; token: string; state: MandateState; expMs: number; uses: number }
+export interface MandateRow { mandateId: string; mandateSha256: Sha256; userId: string; carrierId: string; deviceId: string; agentId: string; manifestSha256: Sha256; level: Level; maxPayments: number | null; token: string; state: MandateState; expMs: number; uses: number; manifestRevoked: boolean }
 export interface PaymentRow { paymentId: string; deviceId: string; agentId: string; idempotencyKey: string; requestSha256: Sha256; paymentSha256: Sha256; intent: string; mandateId: string | null; carrierId: string | null; state: PaymentState; code: Code | null; version: number; createdMs: number }
 export interface AttemptRow { paymentId: string; n: number; nonce: string; evidence: string; ear: string; stateJson: string; decision: string; decisionKind: DecisionKind; decidedMs: number }
 
@@ -158,6 +158,10 @@ export interface Store {
   /* delegation */
   addManifest(row: { manifestSha256: Sha256; agentId: string; version: string; token: string }): Promise<void>;
   manifest(manifestSha256: Sha256): Promise<{ token: string; agentId: string; version: string; revokedMs: number | null } | null>;
+  /** An agent version may pay no more, and all mandates that name it are revoked; with its leaf and their statuses. After it returned, nothing more is permitted. @returns whether it is revoked now: false when it is not known */
+  revokeManifest(input: { manifestSha256: Sha256; leaf: { eventId: string; draft: LeafDraft }; outbox?: readonly OutboxRow[]; nowMs: number }): Promise<boolean>;
+  /** Devices that run an agent version, or hold a mandate for it. */
+  devicesRunning(manifestSha256: Sha256): Promise<string[]>;
   /** The same without its token, which may be long. */
   manifestStanding(manifestSha256: Sha256): Promise<{ agentId: string; version: string; revokedMs: number | null } | null>;
   /** Opens (rev 1) or revises (rev + 1) a carrier; writes its `rules_changed` leaf. @throws Fault store.conflict */
@@ -172,7 +176,8 @@ export interface Store {
   revisionsSince(carrierId: string, rulesSha256: Sha256, before: number): Promise<string[]>;
   /** The signed carrier as it stood in one of its revisions. */
   carrierRev(carrierId: string, rev: number): Promise<string | null>;
-  addMandate(row: Omit<MandateRow, 'state' | 'uses'>, outbox?: readonly OutboxRow[]): Promise<void>;
+  /** @throws Fault store.conflict, manifest.revoked */
+  addMandate(row: Omit<MandateRow, 'state' | 'uses' | 'manifestRevoked'>, outbox?: readonly OutboxRow[]): Promise<void>;
   mandate(mandateId: string): Promise<MandateRow | null>;
   mandatesOfDevice(deviceId: string): Promise<MandateRow[]>;
   putPayee(row: { payeeId: string; origin: string; scenario: string; settleAccount: string }): Promise<void>;

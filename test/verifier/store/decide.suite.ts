@@ -188,6 +188,7 @@ export const decideSuite = (make: MakeDatabase) => describe('decide', () => {
       ['the rules changed', () => world.other.putCarrier(carrierInput('crr_1', { rev: 2 }))],
       ['another payment was permitted', async () => { await enrolDevice(world.other, '2'); await permit(world.other, { payment: 'other', device: '2' }); }],
       ['the user froze the carrier', () => world.other.setState({ subject: 'crr_1', kind: 'carrier', state: 'frozen', leaf: leaf('evt_f', 'revoked'), nowMs: NOW })],
+      ['the agent version was revoked', async () => { await world.other.addManifest({ manifestSha256: sha256('manifest'), agentId: 'agent', version: '1', token: 't' }); await world.other.revokeManifest({ manifestSha256: sha256('manifest'), leaf: leaf('evt_f', 'revoked'), nowMs: NOW }); }],
       ['the user revoked the mandate', () => world.other.setState({ subject: 'mnd_1', kind: 'mandate', state: 'revoked', leaf: leaf('evt_f', 'revoked'), nowMs: NOW })],
     ])('adjudicates again when %s after the carrier was read', async (_, happen) => {
       const input = await decisionOf(world.store, 'permit', { payment: 'a' });

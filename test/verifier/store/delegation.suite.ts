@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/bytes.js';
 import { type MakeDatabase, refusal, useWorld } from './bench.js';
-import { carrierInput, decisionOf, enrolDevice, finish, leaf, mandateRow, NOW, permit, release } from './world.js';
+import { build, carrierInput, decisionOf, enrolDevice, finish, leaf, mandateRow, NOW, ORIGIN, permit, release } from './world.js';
 
 export const delegationSuite = (make: MakeDatabase) => describe('delegation', () => {
   const world = useWorld(make);
@@ -82,6 +82,26 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
     expect(await world.store.keys()).toEqual([{ kid: 'v-1', role: 'verifier', jwk: '{}', retiredMs: null }]);
   });
 
+  it('an agent version that is revoked takes its mandates and their statuses with it, those of no other; its leaf and its news are written once', async () => {
+    const { store, other } = world;
+    const revoke = (manifestSha256: string, event: string) => other.revokeManifest({ manifestSha256, leaf: leaf(event, 'revoked', 'm'), outbox: [{ eventId: event, topic: 'message', subject: 'dev_1', body: '{}', createdMs: NOW }], nowMs: NOW });
+    const stands = async () => Promise.all(['mnd_1', 'mnd_2'].map(async (each) => { const { state, manifestRevoked } = (await store.mandate(each))!; return [state, manifestRevoked]; }));
+    await store.addManifest({ manifestSha256: sha256('manifest'), agentId: 'agent', version: '1', token: 't' });
+    await store.addManifest({ manifestSha256: sha256('newer'), agentId: 'agent', version: '2', token: 't2' });
+    await store.addMandate(mandateRow('mnd_2', '1', { manifestSha256: sha256('newer') }));
+    for (const subject of ['mnd_1', 'mnd_2']) await store.statusIndex({ list: 'mandates', subject, nowMs: NOW });
+    expect(await store.devicesRunning(sha256('manifest'))).toEqual(['dev_1']);
+    const before = (await store.carrier('crr_1'))!.stateSeq;
+    expect([await revoke(sha256('manifest'), 'e1'), await revoke(sha256('manifest'), 'e2'), await revoke(sha256('unknown'), 'e3')]).toEqual([true, true, false]);
+    expect(await stands()).toEqual([['revoked', true], ['valid', false]]);
+    expect(await store.statuses('mandates')).toContainEqual({ idx: 0, value: 1 });
+    expect((await store.carrier('crr_1'))!.stateSeq).toBe(before + 1);
+    expect((await store.outbox(0)).map(({ eventId }) => eventId)).toEqual(['e1']);
+    expect((await store.sequence(ORIGIN, 100, build)).filter(({ chain }) => chain === 'm')).toHaveLength(1);
+    expect(await store.devicesRunning(sha256('manifest'))).toEqual([]);
+    expect(await refusal(store.addMandate(mandateRow('mnd_3', '1')))).toBe('manifest.revoked');
+  });
+
   it('a carrier is opened once and revised in order, by its user, in its currency', async () => {
     expect(await refusal(world.store.putCarrier(carrierInput('crr_1')))).toBe('store.conflict');
     for (const over of [{ rev: 3 }, { rev: 2, userId: 'usr_2' }, { rev: 2, currency: 'EUR' }]) expect(await refusal(world.store.putCarrier(carrierInput('crr_1', over)))).toBe('store.conflict');
@@ -151,7 +171,7 @@ export const delegationSuite = (make: MakeDatabase) => describe('delegation', ()
     expect(await refusal(world.store.addMandate(mandateRow('mnd_1', '1', { level: 'L4' })))).toBe('store.conflict');
     expect(await refusal(world.store.addMandate(mandateRow('mnd_2', '1', { mandateSha256: sha256('mnd_1') })))).toBe('store.conflict');
     expect(await refusal(world.store.addMandate(mandateRow('mnd_2', '1', { carrierId: 'crr_9' })))).toBe('intake.not_found');
-    expect(await world.store.mandate('mnd_1')).toEqual({ ...mandateRow('mnd_1', '1'), state: 'valid', uses: 0 });
+    expect(await world.store.mandate('mnd_1')).toEqual({ ...mandateRow('mnd_1', '1'), state: 'valid', uses: 0, manifestRevoked: false });
     expect(await world.store.mandatesOfDevice('dev_1')).toHaveLength(1);
     await world.store.addMandate(mandateRow('mnd_3', '1', { maxPayments: null }));
     expect((await world.store.mandate('mnd_3'))?.maxPayments).toBeNull();
