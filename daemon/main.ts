@@ -16,6 +16,7 @@ import { BUILD, VERSION } from '../src/version.js';
 import { loadAgents } from './agents.js';
 import { type DaemonConfig, ENROL_CODE_FILE } from './config.js';
 import { type Door, openDoor } from './door/door.js';
+import { tell } from './door/serve.js';
 import { openJournal } from './journal/journal.js';
 import { Launches } from './launch/launches.js';
 import { Session } from './link/session.js';
@@ -95,7 +96,7 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   settle();
   const status = (): StatusView => statusOf({ config, prover, session, wallet, book, agents, offline }, keys);
   const keys = new Map(await Promise.all(agents.map(async ({ id }) => [id, (await prover.agentKey(id)).jwk] as const)));
-  const proxied = openProxy({ order: (peer, agent, order, key) => payOrder(peer, agent, order, key, ports), payeeAt: (agent, origin) => wallet.payeeAt(agent, origin) }, wayOf(config.proxy));
+  const proxied = openProxy({ order: (peer, agent, order, key) => payOrder(peer, agent, order, key, ports), payeeAt: (agent, origin) => wallet.payeeAt(agent, origin) }, wayOf(config.proxy), (error, pid) => tell(log, error, pid));
   const door: Door = await openDoor({ ...config.agents, limits: config.limits, agents, launches, api: { ...apiOf(ports, lives, config.state.dir, status), proxied }, log });
   const running = session.run();
   const recovering = keepRecovering(prover, () => session.again(), log);

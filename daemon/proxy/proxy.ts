@@ -16,7 +16,7 @@ const OVERRIDES = ['x-http-method', 'x-http-method-override', 'x-method-override
 /** In which the agent names its task and mandate, as a native request does in its body. They go no further. */
 const NAMES = { task: 'ari-task', mandate: 'ari-mandate' };
 
-export function openProxy(paying: Pick<Gate, 'order' | 'payeeAt'>, way: Way): AgentApi['proxied'] {
+export function openProxy(paying: Pick<Gate, 'order' | 'payeeAt'>, way: Way, tell: (error: unknown, pid: number) => void): AgentApi['proxied'] {
   const gate: Gate = { ...paying, ask: (target, asked) => exchange(target, asked, way), nowMs: Date.now };
   const atWork = new Set<string>();
   return async ({ peer, agent, url, request: { method, headers, body }, admit }) => {
@@ -34,6 +34,7 @@ export function openProxy(paying: Pick<Gate, 'order' | 'payeeAt'>, way: Way): Ag
         return answer === null ? notPermitted(target, ordered) : forwarded(answer, ordered);
       });
     } catch (error) {
+      tell(error, peer.pid);
       return refused(target, asFault(error));
     }
   };

@@ -7,14 +7,14 @@ import { type Members, objectsAt, textAt } from './members.js';
 
 export type Dialect = Extract<Protocol, 'ucp' | 'acp' | 'ap2' | 'x402'>;
 
-/** A detached signature over the terms, not yet verified: the key has to be looked up at the payee. */
-export interface Seal { readonly kid: string; readonly signed: string; readonly signature: Buffer }
+/** A detached signature over the terms, not yet verified: the key has to be looked up at the payee. It may be made anew for each answer: what it covers does not change. */
+export interface Seal { readonly kid: string; readonly payloadSha256: Sha256; readonly signed: string; readonly signature: Buffer }
 
 export interface Terms {
   /** The order, as its payee names it. */
   readonly ref: string;
   readonly amount: Money;
-  /** Over the payee's own bytes: what the user confirms and the TPM signs. */
+  /** Over the payee's own bytes, or what it signed of them: this is what the user confirms and the TPM signs. */
   readonly sha256: Sha256;
   /** Seconds; null: the payee does not say. */
   readonly expiresAt: number | null;

@@ -3,7 +3,7 @@
  * The call names no amount: the payee's session does. AP2 rides on it: there the session must be signed (`ap2.merchant_authorization`).
  */
 import { fault } from '../base/fault.js';
-import { fromB64u, toB64u } from '../base/bytes.js';
+import { fromB64u, sha256, toB64u } from '../base/bytes.js';
 import { canonical, type Json, parseJson } from '../base/json.js';
 import { type Members, isObject, objectAt, objectsAt, readObject } from './members.js';
 import { ID, operation, operationOf } from './operations.js';
@@ -50,7 +50,8 @@ export function ucpTerms({ status, body }: Pick<Answered, 'status' | 'body'>, re
   const session = readObject(body, WHAT);
   const seal = sealOf(session);
   if (seal === null && protocol === 'ap2') throw fault('terms.unsigned', { what: 'merchant_authorization is missing' });
-  return { ...sessionOf(session, { ref, body, ready: 'ready_for_complete', done: ['complete_in_progress', 'completed'], what: WHAT }), seal, handlers: handlersOf(session) };
+  const terms = sessionOf(session, { ref, body, ready: 'ready_for_complete', done: ['complete_in_progress', 'completed'], what: WHAT });
+  return { ...terms, ...(seal && { sha256: seal.payloadSha256 }), seal, handlers: handlersOf(session) };
 }
 
 /** 2026-04-08: `ucp.payment_handlers`, lists by reverse-domain name. Before: `payment.handlers`. */
@@ -65,10 +66,11 @@ function handlersOf(session: Members): string[] {
 function sealOf({ ap2, ...checkout }: Members): Seal | null {
   const token = isObject(ap2) ? ap2['merchant_authorization'] : undefined;
   if (token === undefined) return null;
-  const [head = '', payload, tail = '', more] = typeof token === 'string' ? token.split('.') : [];
+  const [head = '', detached, tail = '', more] = typeof token === 'string' ? token.split('.') : [];
   const [header, signature] = [fromB64u(head), fromB64u(tail)];
   const members: Json = header === null || header.length === 0 ? null : parseJson(header);
-  const good = payload === '' && more === undefined && signature?.length === 64 && isObject(members) && members['alg'] === 'ES256' && members['crit'] === undefined && typeof members['kid'] === 'string';
+  const good = detached === '' && more === undefined && signature?.length === 64 && isObject(members) && members['alg'] === 'ES256' && members['crit'] === undefined && typeof members['kid'] === 'string';
   if (!good) throw fault('terms.unsigned', { what: 'merchant_authorization is no detached ES256 signature' });
-  return { kid: members['kid'] as string, signed: `${head}.${toB64u(Buffer.from(canonical(checkout)))}`, signature };
+  const payload = Buffer.from(canonical(checkout));
+  return { kid: members['kid'] as string, payloadSha256: sha256(payload), signed: `${head}.${toB64u(payload)}`, signature };
 }
