@@ -92,6 +92,15 @@ describe('every route for users', () => {
     expect((await ask(bob, call)).status).toBe(404);
   });
 
+  it('ends her stream in time, so that a key that she lost since hears no more; she goes on with another proof', async () => {
+    const call = CALLS['GET /v1/payment/events']!();
+    const stream = await fetch(urlOf(call.path), { headers: { authorization: proof(alice, call) } });
+    clockMs += 901_000;
+    const ended = stream.text().then(() => 'ended');
+    expect(await Promise.race([ended, new Promise((done) => { setTimeout(() => done('still open'), 2000); })])).toBe('ended');
+    clockMs = 0;
+  });
+
   it('says the same of what is another\'s and of what there is not', async () => {
     const others = await ask(bob, get(`/v1/payment/payments/${paymentId}`));
     const none = freshId('pay');
