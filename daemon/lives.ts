@@ -42,7 +42,7 @@ const NAMED = 8;
 /** What the launcher gave is added to what the process's memory says: names are never fewer for it. */
 const withGiven = (seen: Snapshot, { options, envNames }: Given): Snapshot => ({
   ...seen, options: [...options, ...seen.options], envNames: [...new Set([...envNames, ...seen.envNames])].sort(),
-  hooks: envNames.includes('PYTHONNOUSERSITE') ? [] : seen.hooks,
+  hooks: seen.hooks.filter((path) => !(path.includes('/site-packages/') && envNames.includes('PYTHONNOUSERSITE'))),
 });
 
 /** The log takes no records now, and will. */

@@ -1,6 +1,7 @@
 /**
- * Startup files of a user that a Python interpreter runs before any program of hers: usercustomize, sitecustomize and .pth files of the user site
- * (PEP 370). They are no files of the agent and, being text, leave no mapping. Those of the system are not looked at: they belong to the interpreter.
+ * Files in the home of a user that a runtime loads without being told. Python runs usercustomize, sitecustomize and .pth files of the user site (PEP 370)
+ * before any program of hers; Node takes modules that it finds nowhere else, as optional ones, from two folders. They are no files of the agent and, being
+ * text, leave no mapping. Those of the system are not looked at: they belong to the interpreter.
  */
 import { readdirSync } from 'node:fs';
 import type { AgentManifest } from '../../src/objects/manifest.js';
@@ -8,13 +9,22 @@ import { readProc, unlessOwnLack } from './proc.js';
 
 const HOOK = /^(?:usercustomize|sitecustomize)(?:\.py|$)|\.pth$/;
 
-/** Paths below the home of a user, as `~/...`. Nothing for other runtimes, and for a virtual environment (PEP 405), in which there is no user site. */
-export function senseHooks(proc: string, uid: number, { launch, files }: AgentManifest): string[] {
-  if (launch.runtime !== 'python') return [];
+/** Node's "loading from the global folders". */
+const MODULES = ['.node_modules', '.node_libraries'];
+
+/** Paths below the home of a user, as `~/...`. Nothing for other runtimes. */
+export function senseHooks(proc: string, uid: number, manifest: AgentManifest): string[] {
+  const { launch: { runtime } } = manifest;
+  if (runtime !== 'python' && runtime !== 'node') return [];
   const home = homeOf(proc, uid);
   if (home === null) return [];
-  const versions = namesIn(`${proc}/root${home}/.local/lib`).filter((name) => name.startsWith('python'));
-  const hooks = versions.flatMap((version) => namesIn(`${proc}/root${home}/.local/lib/${version}/site-packages`).filter((name) => HOOK.test(name)).map((name) => `~/.local/lib/${version}/site-packages/${name}`));
+  return runtime === 'python' ? ofPython(`${proc}/root${home}`, manifest) : MODULES.flatMap((folder) => namesIn(`${proc}/root${home}/${folder}`).map((name) => `~/${folder}/${name}`));
+}
+
+/** Nothing in a virtual environment (PEP 405), in which there is no user site. */
+function ofPython(home: string, { files }: AgentManifest): string[] {
+  const versions = namesIn(`${home}/.local/lib`).filter((name) => name.startsWith('python'));
+  const hooks = versions.flatMap((version) => namesIn(`${home}/.local/lib/${version}/site-packages`).filter((name) => HOOK.test(name)).map((name) => `~/.local/lib/${version}/site-packages/${name}`));
   return hooks.length > 0 && files.some(({ path }) => path.endsWith('pyvenv.cfg')) ? [] : hooks;
 }
 

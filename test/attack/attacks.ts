@@ -25,6 +25,7 @@ with open(f'/proc/{pid}/mem', 'r+b', 0) as memory:
         memory.seek(start); text = memory.read(end - start); at = text.find(wanted)
         while at >= 0: memory.seek(start + at); memory.write(other); at = text.find(wanted, at + 1)`;
 /** Does it, and leaves the agent's files as they were. */
+const homeOfUser = (): string => execFileSync('/bin/sh', ['-c', `getent passwd ${process.getuid?.()} | cut -d: -f6`], { encoding: 'utf8' }).trim();
 const withFile = (kind: Kind, path: string, change: (file: string) => void, back: 'before' | 'after') => async (bed: Bed): Promise<string> => {
   const file = join(bed.root(kind), path);
   const content = existsSync(file) ? readFileSync(file) : null;
@@ -85,20 +86,30 @@ const NODE_ATTACKS: Attack[] = [
     return bed.pay(agent);
   } },
   { name: 'module added to node_modules', on: NODE, expected: 'agent.version_not_authorised', run: withFile(NODE, 'node_modules/evil.js', (file) => writeFileSync(file, ''), 'after') },
+  { name: 'module without an ending', on: NODE, expected: 'agent.version_not_authorised', run: withFile(NODE, 'node_modules/evil', (file) => writeFileSync(file, ''), 'after') },
+  { name: 'module that is a pipe', on: NODE, expected: 'agent.drift', run: withFile(NODE, 'evil.js', (file) => void execFileSync('mkfifo', [file]), 'after') },
+  { name: 'module in the home of the user', on: NODE, expected: 'agent.env_risky', run: async (bed) => {
+    const modules = join(homeOfUser(), '.node_modules');
+    mkdirSync(join(modules, 'ari-evil'), { recursive: true });
+    try {
+      return await started(NODE, {})(bed);
+    } finally {
+      rmSync(modules, { recursive: true });
+    }
+  } },
 ];
 
 const PYTHON_ATTACKS: Attack[] = [
   { name: 'PYTHONSTARTUP', on: PYTHON_AGENT, expected: 'agent.env_risky', run: started(PYTHON_AGENT, { env: { PYTHONSTARTUP: '/tmp/evil.py' } }) },
   { name: 'sitecustomize on PYTHONPATH', on: PYTHON_AGENT, expected: 'agent.env_risky', run: started(PYTHON_AGENT, { env: { PYTHONPATH: '/tmp' } }) },
   { name: 'usercustomize in the home of the user', on: PYTHON_AGENT, expected: 'agent.env_risky', run: async (bed) => {
-    const home = execFileSync('/bin/sh', ['-c', `getent passwd ${process.getuid?.()} | cut -d: -f6`], { encoding: 'utf8' }).trim();
-    const site = join(home, '.local/lib/python3.99/site-packages');
+    const site = join(homeOfUser(), '.local/lib/python3.99/site-packages');
     mkdirSync(site, { recursive: true });
     writeFileSync(join(site, 'usercustomize.py'), '');
     try {
       return await started(PYTHON_AGENT, {})(bed);
     } finally {
-      rmSync(join(home, '.local/lib/python3.99'), { recursive: true });
+      rmSync(join(homeOfUser(), '.local/lib/python3.99'), { recursive: true });
     }
   } },
   { name: '.pth beside the agent', on: PYTHON_AGENT, expected: 'agent.version_not_authorised', run: withFile(PYTHON_AGENT, 'evil.pth', (file) => writeFileSync(file, 'import os\n'), 'after') },
