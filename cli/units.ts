@@ -20,14 +20,21 @@ export const SERVICE_USER = 'ari';
 export const SIDECAR_UNIT = 'ari-sidecar.service';
 export const AGENT_UNIT = 'ari-agent@.service';
 
+/** What stands in a unit as it is: without blanks, quotes, specifiers and ends of lines. */
+const PLAIN = /^[A-Za-z0-9_@/.:+-]+$/;
+
 /** systemd makes folders of a service below these, with the right owner. @throws Fault usage.wrong for another place */
 function below(base: string, path: string, what: string): string {
+  if (!PLAIN.test(path) || path.includes('/../')) throw fault('usage.wrong', { what: `${what} of a service has a plain path, not ${JSON.stringify(path)}` });
   if (!path.startsWith(`${base}/`)) throw fault('usage.wrong', { what: `${what} of a service stands below ${base}, not at ${path}` });
   return path.slice(base.length + 1);
 }
 
-/** A word of a command line: systemd.service(5), "Command lines". */
-const word = (text: string): string => (/^[A-Za-z0-9_@/.:+-]+$/.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&').replace(/%/g, '%%').replace(/\$/g, '$$$$')}"`);
+/** A word of a command line: systemd.service(5), "Command lines". @throws Fault usage.wrong for one with ends of lines: what follows would be another setting */
+function word(text: string): string {
+  if (/\p{Cc}/u.test(text)) throw fault('usage.wrong', { what: `${JSON.stringify(text)} cannot stand in a unit` });
+  return PLAIN.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&').replace(/%/g, '%%').replace(/\$/g, '$$$$')}"`;
+}
 
 /**
  * What the sidecar may: look at processes of other users ({@link CAPABILITY_NAMES}), use the TPM, reach its verifier, write its own state. What it may not
