@@ -69,7 +69,7 @@ describe('every route for users', () => {
   it('leaves nothing else that anyone may read without a proof', () => {
     expect(ROUTES.filter(({ authority }) => authority === 'public').map(nameOf).sort()).toEqual([
       'GET /.well-known/jwks.json', 'GET /healthz', 'GET /log/checkpoint', 'GET /log/consistency', 'GET /log/leaf/:event/proof', 'GET /log/tile/*', 'GET /openapi.json', 'GET /status/:n',
-      'GET /v1/commerce/payees/:payeeId', 'GET /v1/trust/ear/:paymentId', 'GET /v1/trust/policy',
+      'GET /v1/commerce/payees/:payeeId', 'GET /v1/trust/ear/:paymentId', 'GET /v1/trust/manifests/:manifestSha256', 'GET /v1/trust/policy',
     ]);
   });
 
