@@ -32,11 +32,14 @@ export interface Native {
   /** A second descriptor of the same socket, closed on exec. */
   duplicate(fd: number): number;
   watch(fd: number, readable: () => void): Watch;
+  /** Since the machine booted, ms, suspended or not: the clock by which /proc/PID/stat tells when a process began. */
+  sinceBootMs(): number;
 }
 
 const SOL_SOCKET = 1, SO_PASSCRED = 16, SO_PEERCRED = 17, SO_PEERPIDFD = 77;
 const SYS_PIDFD_OPEN = 434, POLLIN = 1, F_DUPFD_CLOEXEC = 1030;
 const SCM_CREDENTIALS = 2, MSG_DONTWAIT = 0x40, MSG_CMSG_CLOEXEC = 0x40000000;
+const CLOCK_BOOTTIME = 7;
 const ESRCH = 3, EINTR = 4, EAGAIN = 11, ENOPROTOOPT = 92;
 
 /** Layout of the one receive buffer: struct msghdr, struct iovec, control, data. */
@@ -67,6 +70,7 @@ function load(): Native {
   const poll = libc.func('int poll(_Inout_ uint8_t *, unsigned long, int)');
   const fcntl = libc.func('int fcntl(int, int, ...)');
   const recvmsg = libc.func('long recvmsg(int, void *, int)');
+  const clock = libc.func('int clock_gettime(int, _Out_ uint8_t *)');
   const message = new MessageBuffer(koffi);
 
   const failed = (call: string): Error => new Error(`${call}: ${getSystemErrorName(-koffi.errno())}`);
@@ -119,6 +123,11 @@ function load(): Native {
       const copy = Number(fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0));
       if (copy < 0) throw failed('F_DUPFD_CLOEXEC');
       return copy;
+    },
+    sinceBootMs() {
+      const time = Buffer.alloc(16);
+      if (clock(CLOCK_BOOTTIME, time) !== 0) throw failed('clock_gettime');
+      return Number(time.readBigInt64LE(0)) * 1000 + Number(time.readBigInt64LE(8)) / 1e6;
     },
     watch: (fd, readable) => koffi.node.poll(fd, { readable: true }, () => readable()),
   };

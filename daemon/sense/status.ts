@@ -1,7 +1,7 @@
 /** What the kernel says of a process: credentials, hardening, tracer, unit, namespaces. */
 import { readdirSync, readlinkSync } from 'node:fs';
-import { uptime } from 'node:os';
 import type { Snapshot } from '../../attest/measure.js';
+import { native } from '../native.js';
 import { readProc, unlessOwnLack } from './proc.js';
 
 /** A member of a status file (proc_pid_status(5)); '' when it is not there. */
@@ -74,5 +74,5 @@ export function senseEnvNames(proc: string): string[] {
 /** Of starttime in /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
 const TICK_MS = 10;
 
-/** When the process began, ms since 1970, good to a few hundredths of a second. Clocks that were set since move it along. */
-export const startMsOf = (startTicks: string): number => Date.now() - uptime() * 1000 + Number(startTicks) * TICK_MS;
+/** When the process began, ms since 1970, good to a few hundredths of a second. Clocks that were set since move it along. /proc/uptime is not asked: in a container it may be the container's. */
+export const startMsOf = (startTicks: string): number => Date.now() - native().sinceBootMs() + Number(startTicks) * TICK_MS;

@@ -1,11 +1,13 @@
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../../daemon/sense/command.js';
 import { parseSockets } from '../../../daemon/sense/inspector.js';
 import { learnMappings, mappingsOf } from '../../../daemon/sense/learn.js';
 import { parseMaps } from '../../../daemon/sense/maps.js';
-import { unitOf } from '../../../daemon/sense/status.js';
+import { startMsOf, unitOf } from '../../../daemon/sense/status.js';
+import { statField } from '../../../daemon/door/peer.js';
 import { hashTree } from '../../../daemon/sense/build.js';
 import { sha256 } from '../../../src/base/bytes.js';
 import { NODE, PYTHON, removeDir, tempDir, writeTree } from '../support/agents.js';
@@ -109,5 +111,24 @@ describe('what an interpreter maps', () => {
     await expect(learnMappings('/no/such/file', 'node')).rejects.toMatchObject({ code: 'usage.wrong' });
     await expect(learnMappings(NODE, 'native')).rejects.toMatchObject({ code: 'usage.wrong' });
     await expect(mappingsOf(2 ** 22 + 1)).rejects.toMatchObject({ code: 'usage.wrong' });
+  });
+});
+
+describe('when a process began', () => {
+  const ticks = (): string => statField('/proc/self', 22);
+  const began = (): number => Date.now() - process.uptime() * 1000;
+
+  it('is told by the clock of the kernel', () => {
+    expect(Math.abs(startMsOf(ticks()) - began())).toBeLessThan(1000);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('is told right where /proc/uptime is that of a container', () => {
+    const dir = tempDir();
+    const fake = join(dir, 'uptime'), status = join(import.meta.dirname, '../../../dist/daemon/sense/status.js');
+    writeFileSync(fake, '5.00 5.00\n');
+    const program = `import(${JSON.stringify(status)}).then(({ startMsOf }) => console.log(startMsOf('${ticks()}')))`;
+    const said = execFileSync('unshare', ['--mount', '/bin/sh', '-c', 'mount --bind "$0" /proc/uptime && exec "$1" -e "$2"', fake, process.execPath, program], { encoding: 'utf8' });
+    removeDir(dir);
+    expect(Math.abs(Number(said) - began())).toBeLessThan(1000);
   });
 });
