@@ -231,6 +231,7 @@ export const CODES = {
   'deposit.proof': row('fault', 403, 'verifier', 'the proof does not lead to the checkpoint', 'ask the log for a new proof'),
   'deposit.checkpoint': row('fault', 403, 'verifier', 'the checkpoint is not signed by the log key', 'use the key of this log'),
   'deposit.root': row('fault', 403, 'verifier', 'the tree does not have the root of the checkpoint', 'report the log'),
+  'deposit.behind': row('fault', 503, 'operator', 'the store does not hold the {size} leaves that its log has published', 'restore the newest state of the store: an older one would publish another log in place of the one that was seen'),
   'deposit.fork': row('fault', 403, 'verifier', 'the log shows two roots for size {size}', 'report the log'),
   'deposit.receipt': row('finding', 403, 'verifier', 'the receipt that leaf {seq} of the chain names is not there', 'ask the verifier for it; report the log if it stays'),
   'deposit.truncated': row('fault', 403, 'verifier', 'the log has {size} leaves, an earlier checkpoint had {before}', 'report the log'),

@@ -2,8 +2,9 @@
  * The deposit chain's sequencer. A leaf is queued in the transaction of the event it records; here it gets its place in the tree, and nobody is told of an
  * event before its leaf is under a committed checkpoint. Leaves queued while one step runs share the next: no timer, and a lone leaf waits for nobody.
  */
+import { toB64u } from '../src/base/bytes.js';
 import { Fault, fault } from '../src/base/fault.js';
-import { appendLeaves, peekCheckpoint } from '../src/deposit/checkpoint.js';
+import { appendLeaves, type Checkpoint, openCheckpoint, peekCheckpoint } from '../src/deposit/checkpoint.js';
 import { cosignatures, parseWitness, withLine } from '../src/deposit/cosignature.js';
 import type { LogSigner, NoteKey } from '../src/deposit/note.js';
 import { writeProof } from '../src/deposit/proof.js';
@@ -13,6 +14,26 @@ import { type Committed, Tiles } from './tiles/tiles.js';
 
 /** Leaves of one step. */
 const STEP = 1024;
+
+/**
+ * That a store goes on from what was published: a store that was restored from a copy, and is older, would give the same places to other leaves, under the
+ * same key. A note of another log says nothing of this one.
+ * @throws Fault deposit.behind
+ */
+export async function assertHolds(store: Pick<Store, 'checkpoint'>, note: string, vkey: string): Promise<void> {
+  const published = checkpointOf(note, vkey);
+  if (published === null || published.size === 0) return;
+  const held = await store.checkpoint(published.size);
+  if (held?.root !== toB64u(published.root)) throw fault('deposit.behind', { size: published.size });
+}
+
+function checkpointOf(note: string, vkey: string): Checkpoint | null {
+  try {
+    return openCheckpoint(note, [vkey]);
+  } catch {
+    return null;
+  }
+}
 
 /** A leaf with the proof that leads from it to a signed checkpoint. */
 export interface Deposited { readonly stored: StoredLeaf; readonly proof: string }
@@ -98,8 +119,10 @@ export class DepositLog {
     return this.tiles.read(tile);
   }
 
-  /** Refuses a log that was continued under another name, deposits what is queued, and brings the tiles up. Run once before anyone is served. @throws Fault deposit.unavailable, deposit.root */
+  /** Refuses a log that was continued under another name or would fork, deposits what is queued, and brings the tiles up. Run once before anyone is served. @throws Fault deposit.unavailable, deposit.root, deposit.behind */
   async open(): Promise<void> {
+    const published = await this.tiles.checkpoint();
+    if (published !== null) await assertHolds(this.store, published, this.signer.vkey);
     const before = await this.store.checkpoint();
     if (before && peekCheckpoint(before.note).origin !== this.signer.origin) throw fault('deposit.unavailable');
     await this.unavailable(() => this.step());

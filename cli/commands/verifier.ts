@@ -10,6 +10,7 @@ import { loadPublic } from '../keys.js';
 import { show, table, word } from '../output.js';
 import { untilStopped } from '../until.js';
 import { adminApi, type AsOperator, calling } from './options.js';
+import { backups } from './verifier-backup.js';
 import { tls } from './verifier-tls.js';
 
 const configOption = (): Option => new Option('-c, --config <FILE>', 'configuration').default(process.env['ARI_CONFIG'] ?? '/etc/ari/verifier.toml');
@@ -93,6 +94,7 @@ export const verifier = (ari: Command): void => {
       const { before, after } = rotateKey(loadConfig(options.config).keys.dir, role);
       show({ role, before, after }, options, () => `${role}: ${before} -> ${after}\nnext: restart ari verifier serve`);
     });
+  backups(group);
   tls(group);
   group.command('publisher <NAME>')
     .summary('trust the manifests of a publisher')

@@ -1,7 +1,7 @@
 /** The end of an agent version. Users authorised it, devices run it unchanged; its publisher, or the operator, says that it may pay no more. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readLeaf } from '../../src/deposit/chain.js';
 import type { Signer } from '../../src/base/jws.js';
 import { AGENT_MANIFEST, MANIFEST_ORDER, type ManifestOrder } from '../../src/objects/manifest.js';
@@ -17,17 +17,17 @@ import { freshId, withKid } from './support/service.js';
 let payer: TestPayer;
 let store: Store;
 let mandateId: string;
-beforeEach(async () => {
+async function begin(): Promise<void> {
   payer = await TestPayer.start();
   await payer.enrol();
   await payer.openCarrier();
   mandateId = await payer.giveMandate();
   store = await payer.service.store();
-});
-afterEach(async () => {
+}
+async function end(): Promise<void> {
   await store.close();
   await payer.stop();
-});
+}
 
 const OTHER = seal(AGENT_MANIFEST, { ...MANIFEST, agent: { ...MANIFEST.agent, version: '2' } }, withKid('publisher', 'publisher'));
 const nowS = (): number => Math.floor(Date.now() / 1000);
@@ -46,6 +46,9 @@ const untouched = async () => {
 };
 
 describe('an agent version that its publisher revoked', () => {
+  beforeEach(begin);
+  afterEach(end);
+
   it('pays no more from the answer on, whoever authorised it; its sidecar is told at once, its mandate ends, and the log holds it', async () => {
     expect((await ruled())[0]).toBe('permitted');
     const { manifestRevoked } = (await store.mandate(mandateId))!;
@@ -85,21 +88,23 @@ describe('an agent version that its publisher revoked', () => {
 });
 
 describe('the operator', () => {
-  it('revokes a version too', async () => {
+  beforeAll(begin);
+  afterAll(end);
+
+  it('revokes a version too, with his token', async () => {
+    expect((await byOperator(false)).status).toBe(401);
+    await untouched();
     expect((await byOperator()).status).toBe(200);
     expect(await ruled()).toEqual(['denied', 'manifest.revoked']);
     expect(await leaves()).toEqual([['revoked', 'manifest.revoked']]);
-  });
-
-  it('needs his token', async () => {
-    expect((await byOperator(false)).status).toBe(401);
-    await untouched();
   });
 });
 
 describe('with another trusted publisher', () => {
   const other = withKid('publisher', 'other');
-  beforeEach(async () => {
+  afterAll(end);
+  beforeAll(async () => {
+    await begin();
     const file = join(payer.service.dir, 'publishers.json');
     const { keys, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
     writeFileSync(file, JSON.stringify({ keys: [...keys, encode(trustedKey, published('publisher', 'other.example', other.kid, other.jwk))], ...rest }));
@@ -121,6 +126,9 @@ describe('with another trusted publisher', () => {
 });
 
 describe('an order', () => {
+  beforeAll(begin);
+  afterAll(end);
+
   it.each<[string, () => string, string]>([
     ['of a stranger', () => orderOf({}, withKid('publisher', 'stranger')), 'token.signature'],
     ['of a user', () => orderOf({}, payer.user), 'token.signature'],

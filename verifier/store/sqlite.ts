@@ -94,6 +94,16 @@ function openFile(path: string): Libsql.Database {
   return file;
 }
 
+/** One consistent state of a store that others may be writing, as a file of its own. @throws what SQLite says; the copy must not be there */
+export function copySqlite(path: string, copy: string): void {
+  const file = openFile(path);
+  try {
+    file.prepare('VACUUM INTO ?').run(copy);
+  } finally {
+    file.close();
+  }
+}
+
 /** @throws Fault config.unreadable */
 export function openSqlite(path: string): Database {
   const db = new Kysely<Tables>({ dialect: new ImmediateDialect(preparing(openFile(path))) });

@@ -39,6 +39,11 @@ export class Tiles {
     this.source = source;
   }
 
+  /** The checkpoint that was published last, as its file says; null when there is none. */
+  async checkpoint(): Promise<string | null> {
+    return (await this.files.read(CHECKPOINT))?.toString('utf8') ?? null;
+  }
+
   /** Takes in what the log has gained up to a committed checkpoint. @throws Fault deposit.root, deposit.unavailable; what the disk said to earlier files */
   grow(to: Committed): Promise<void> {
     this.growing = this.growing.catch(() => undefined).then(() => this.extend(to)).catch((error: unknown) => {
