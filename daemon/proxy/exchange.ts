@@ -1,6 +1,7 @@
 /** One exchange with a payee, over a connection of its own: TLS, no redirects, an address that was judged, a bounded time and a bounded answer. */
 import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { Fault, fault } from '../../src/base/fault.js';
 import type { Answered, Asked, Target } from '../../src/protocols/index.js';
 import { addressOf } from './address.js';
@@ -33,7 +34,7 @@ export async function exchange(target: Target, asked: Asked, way: Way): Promise<
   return new Promise((resolve, reject) => {
     const fail = (cause: Error): void => reject(cause instanceof Fault ? cause : new Fault('payee.unreachable', { host: target.host, what: (cause as NodeJS.ErrnoException).code ?? cause.name }, cause));
     const sent = httpsRequest({
-      host: target.host, servername: target.host, port: target.port, method: asked.method, path: asked.path || '/', headers: headers.flat() as never, agent: false,
+      host: target.host, servername: isIP(target.host) === 0 ? target.host : '', port: target.port, method: asked.method, path: asked.path || '/', headers: headers.flat() as never, agent: false,
       lookup: (_host, { all }, done) => (all === true ? done(null, [{ address, family }]) : done(null, address, family)),
       signal: AbortSignal.timeout(DEADLINE_MS), ...(way.ca.length > 0 && { ca: [...way.ca] }),
     }, (response) => { read(response).then(resolve, fail); });

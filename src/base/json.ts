@@ -12,6 +12,8 @@ export { canonical };
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** What {@link parseJson} takes. `fractions`: numbers like 2.5 too, where other people's JSON holds weights and rates; never a second spelling of an integer. */
+export interface JsonLimits { readonly bytes?: number; readonly depth?: number; readonly fractions?: boolean }
 /** Limits of {@link parseJson}. Depth 32 is four times the deepest object of the project. */
 export const JSON_LIMITS = { bytes: 1_048_576, depth: 32 };
 
@@ -31,10 +33,10 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * Parses RFC 8259 text with unique keys and integers within +-(2^53-1) only.
  * @throws Fault intake.too_large, intake.malformed, intake.json_ambiguous (duplicate key), money.not_integer (any other number)
  */
-export function parseJson(input: string | Uint8Array, limits: { bytes?: number; depth?: number } = {}): Json {
+export function parseJson(input: string | Uint8Array, limits: JsonLimits = {}): Json {
   const bytes = limits.bytes ?? JSON_LIMITS.bytes;
   if (input.length > bytes) throw new Fault('intake.too_large', { size: input.length, max: bytes });
-  return new Parser(typeof input === 'string' ? input : utf8(input), limits.depth ?? JSON_LIMITS.depth).document();
+  return new Parser(typeof input === 'string' ? input : utf8(input), limits.depth ?? JSON_LIMITS.depth, limits.fractions ?? false).document();
 }
 
 function utf8(bytes: Uint8Array): string {
@@ -49,10 +51,12 @@ class Parser {
   private at = 0;
   private readonly text: string;
   private readonly maxDepth: number;
+  private readonly fractions: boolean;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, fractions: boolean) {
     this.text = text;
     this.maxDepth = maxDepth;
+    this.fractions = fractions;
   }
 
   document(): Json {
@@ -149,7 +153,8 @@ class Parser {
     if (found === undefined) return this.fail('a value was expected');
     this.at += found.length;
     const value = Number(found);
-    if (!Number.isSafeInteger(value) || String(value) !== found) throw new Fault('money.not_integer', { value: found.slice(0, 40) });
+    const isTaken = Number.isSafeInteger(value) || (this.fractions && !Number.isInteger(value));
+    if (!isTaken || String(value) !== found) throw new Fault('money.not_integer', { value: found.slice(0, 40) });
     return value;
   }
 }

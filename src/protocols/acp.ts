@@ -42,7 +42,7 @@ export function acpPaying(request: Asked): Paying | null {
 
 export function acpTerms({ status, body }: Pick<Answered, 'status' | 'body'>, ref: string): Terms {
   if (status !== 200) throw fault('payee.answer', { what: `status ${status} in place of the terms` });
-  const session = readObject(body, WHAT);
+  const session = readObject(body, WHAT, { fractions: true });
   return { ...sessionOf(session, { ref, body, ready: 'ready_for_payment', done: ['complete_in_progress', 'completed'], what: WHAT }), seal: null, handlers: handlersOf(session) };
 }
 

@@ -1,14 +1,14 @@
 /** Members of strangers' JSON objects. What is absent or of another kind is refused by its path, never guessed. */
 import { fault } from '../base/fault.js';
-import { type Json, parseJson } from '../base/json.js';
+import { type Json, type JsonLimits, parseJson } from '../base/json.js';
 
 export type Members = { readonly [name: string]: Json };
 
 export const isObject = (value: Json | undefined): value is { [name: string]: Json } => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Strict JSON text of one object. @throws Fault intake.*, money.not_integer */
-export function readObject(text: string | Uint8Array, what: string): Members {
-  const value = parseJson(text);
+export function readObject(text: string | Uint8Array, what: string, limits: JsonLimits = {}): Members {
+  const value = parseJson(text, limits);
   if (!isObject(value)) throw fault('intake.malformed', { what: `${what} is no JSON object` });
   return value;
 }

@@ -10,7 +10,7 @@ export const PROFILE_PATH = '/.well-known/ucp';
 
 /** @param profile as the payee's origin served it @throws Fault terms.unsigned */
 export function assertSealed({ kid, signed, signature }: Seal, profile: Uint8Array): void {
-  const said = readObject(profile, 'UCP profile');
+  const said = readObject(profile, 'UCP profile', { fractions: true });
   const keys = [...objectsAt(said, 'signing_keys', 'UCP profile'), ...objectsAt(said, 'keys', 'UCP profile')].filter((key) => key['kid'] === kid);
   const [key] = keys;
   if (key === undefined || keys.length > 1) throw fault('terms.unsigned', { what: `the payee publishes ${keys.length} keys of this name` });

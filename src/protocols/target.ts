@@ -25,7 +25,7 @@ export function targetOf(url: string): Target {
   const dialect = DIALECTS.find((known) => known === protocol);
   if (dialect === undefined) throw fault('intake.protocol', { protocol: protocol.slice(0, 32) });
   const host = HOST.exec(place)?.groups;
-  if (host?.['name'] === undefined || !isNormal(place)) throw fault('intake.target', { what: 'the host is not in its one normal spelling' });
+  if (host?.['name'] === undefined || host['name'].length > 253 || !isNormal(place)) throw fault('intake.target', { what: 'the host is not in its one normal spelling' });
   if (url.length > 4096 || !isPlain(rest)) throw fault('intake.target', { what: 'the path is not in its one normal spelling' });
   return { protocol: dialect, origin: `https://${place}`, host: host['name'], port: Number(host['port'] ?? 443), path: rest };
 }

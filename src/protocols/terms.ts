@@ -59,7 +59,7 @@ export function totalOf(session: Members, what: string): Money {
   const [row] = totals;
   if (row === undefined || totals.length > 1) throw fault('money.total_ambiguous', { count: totals.length });
   const { amount } = row;
-  if (typeof amount !== 'number' || amount <= 0) throw fault('money.not_integer', { value: JSON.stringify(amount ?? null).slice(0, 40) });
+  if (typeof amount !== 'number' || !Number.isSafeInteger(amount) || amount <= 0) throw fault('money.not_integer', { value: JSON.stringify(amount ?? null).slice(0, 40) });
   const currency = textAt(session, 'currency', what).toUpperCase();
   exponent(currency);
   return { amount: BigInt(amount), currency };

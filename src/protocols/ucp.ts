@@ -47,7 +47,7 @@ export function ucpPaying(request: Asked, protocol: Dialect): Paying | null {
 
 export function ucpTerms({ status, body }: Pick<Answered, 'status' | 'body'>, ref: string, protocol: Dialect): Terms {
   if (status !== 200) throw fault('payee.answer', { what: `status ${status} in place of the terms` });
-  const session = readObject(body, WHAT);
+  const session = readObject(body, WHAT, { fractions: true });
   const seal = sealOf(session);
   if (seal === null && protocol === 'ap2') throw fault('terms.unsigned', { what: 'merchant_authorization is missing' });
   const terms = sessionOf(session, { ref, body, ready: 'ready_for_complete', done: ['complete_in_progress', 'completed'], what: WHAT });

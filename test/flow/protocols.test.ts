@@ -139,7 +139,8 @@ describe('terms that are not clear', () => {
   it.each([
     ['two totals', 'money.total_ambiguous', (text: string) => text.replace(/\{"type":"subtotal","amount":4800\}\]?,\{"type":"total","amount":4800\}\],"links"/, '{"type":"total","amount":1},{"type":"total","amount":4800}],"links"')],
     ['no total', 'money.total_ambiguous', (text: string) => text.replaceAll('"type":"total"', '"type":"fee"')],
-    ['a fraction', 'money.not_integer', (text: string) => text.replaceAll('4800', '48.00')],
+    ['a fraction', 'money.not_integer', (text: string) => text.replaceAll('4800', '48.5')],
+    ['an integer that is written as a fraction', 'money.not_integer', (text: string) => text.replaceAll('4800', '48.00')],
     ['an exponent', 'money.not_integer', (text: string) => text.replaceAll('4800', '48e2')],
     ['more than 2^53', 'money.not_integer', (text: string) => text.replaceAll('4800', '9007199254740993')],
     ['a key twice', 'intake.json_ambiguous', (text: string) => text.replace('"currency":"CNY"', '"currency":"CNY","currency":"CNY"')],

@@ -98,6 +98,11 @@ describe('strict JSON', () => {
       fc.array(tie('value'), { maxLength: 4 }), fc.dictionary(fc.string().filter((key) => key !== '__proto__'), tie('value'), { maxKeys: 4, noNullPrototype: true })),
   })).value;
 
+  it('takes fractions where it is told to, and no second spelling of a number', () => {
+    expect(parseJson('[2.5,-0.0875,7]', { fractions: true })).toEqual([2.5, -0.0875, 7]);
+    for (const text of ['1.0', '1e2', '2.50', '25e-1', '9007199254740993', '1e999', '-0']) expect(codeOf(() => parseJson(text, { fractions: true }))).toBe('money.not_integer');
+  });
+
   it('accepts all plain data without fractions, as text and as bytes', () => {
     fc.assert(fc.property(plain, (value) => {
       for (const text of [JSON.stringify(value), JSON.stringify(value, null, 2), canonical(value)]) {

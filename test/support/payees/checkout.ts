@@ -91,7 +91,7 @@ export class AcpFlorist extends Florist {
     const total = (type: string) => ({ type, display_text: type, amount });
     return {
       id, status, currency: currency.toLowerCase(), protocol: { version: '2026-04-17' },
-      capabilities: { payment: { handlers: [{ ...HANDLED[0], name: 'example.ari.fund_carrier', version: '2026-04-17', requires_delegate_payment: false, requires_pci_compliance: false, psp: 'ari', config_schema: 'https://example.com/config', instrument_schemas: ['https://example.com/instrument'], config: { merchant_id: 'florist' } }] } },
+      capabilities: { payment: { handlers: [{ id: HANDLER, spec: HANDLED[0]!.spec, name: 'example.ari.fund_carrier', version: '2026-04-17', requires_delegate_payment: false, requires_pci_compliance: false, psp: 'ari', config_schema: 'https://example.com/config', instrument_schemas: ['https://example.com/instrument'], config: { merchant_id: 'florist' } }] } },
       line_items: [{ id: 'li_1', item: { id: 'tulips' }, quantity: 1, totals: [total('items_base_amount'), total('total')] }],
       totals: [total('items_base_amount'), total('subtotal'), total('total')], fulfillment_options: [], messages: [], links: [], ...more,
     };
