@@ -10,6 +10,8 @@ import { type Answered, type Asked, assertSealed, type Paying, PROFILE_PATH, sti
 import type { Agent, Ordered, PayeeOrder, Peer } from '../ports.js';
 import { endToEnd } from './exchange.js';
 
+/** Headers under which a payee would answer with less than the whole, or in another coding. */
+const PARTIAL = /^(?:if-.*|range|accept-encoding)$/;
 /** How long what is reserved waits for the payee's capture, s. It captures while it answers. */
 const HOLD_S = 600;
 
@@ -34,6 +36,7 @@ export async function pass(target: Target, request: Asked, paying: Paying, visit
   if (ordered.presented === null) return { answer: null, ordered };
   const now = await lookAt(target, request, paying, gate);
   if (now.terms === null || !stillStands(ordered.agreed, now.terms)) throw fault('settle.amount_changed');
+  visitor.peer.stillThere();
   const carried = paying.carry(ordered.presented);
   const headers = [...endToEnd(request.headers).filter(([name]) => !carried.some(([own]) => own === name)), ...carried];
   return { answer: await gate.ask(target, { ...request, headers }), ordered };
@@ -43,7 +46,7 @@ interface Look { readonly terms: (Terms & { readonly isSealed: boolean }) | null
 
 /** The payee's terms at this moment, and whether it has signed them. */
 async function lookAt(target: Target, request: Asked, { look, terms: read }: Paying, { ask }: Gate): Promise<Look> {
-  const headers = endToEnd(request.headers).filter(([name]) => !look.without.includes(name) && name !== 'accept-encoding');
+  const headers = endToEnd(request.headers).filter(([name]) => !look.without.includes(name) && !PARTIAL.test(name));
   const answer = await ask(target, { method: look.method, path: look.path, headers, body: look.withBody ? request.body : Buffer.alloc(0) });
   const terms = read(answer);
   if (terms === null) return { terms, answer };

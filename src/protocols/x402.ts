@@ -13,10 +13,14 @@ const REQUIRED = 'payment-required';
 const NETWORK = /^ari:[-_a-zA-Z0-9.]{1,64}$/;
 const IDENTIFIER = 'payment-identifier';
 
+/** Of UCP and ACP: under the name of x402 their completing calls would pass by the gate. */
+const CHECKOUT = /\/checkout[-_]sessions?(?:\/|$|\?)/i;
+
 /** Null: nothing is paid by it. @throws Fault intake.profile_mismatch, intake.*, terms.* */
 export function x402Paying(request: Asked, url: string): Paying | null {
   const said = (name: string): boolean => headerOf(request, name) !== null;
   if (said('x-payment') || said('ucp-agent') || said('api-version')) throw fault('intake.profile_mismatch', { protocol: 'x402', what: 'it has headers of version 1 or of another protocol' });
+  if (CHECKOUT.test(request.path)) throw fault('intake.profile_mismatch', { protocol: 'x402', what: 'its path is of a checkout protocol' });
   const header = headerOf(request, PAYMENT);
   if (header === null) return null;
   const payment = readHeader(header, PAYMENT);

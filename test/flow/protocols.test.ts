@@ -134,6 +134,21 @@ describe('a completing call', () => {
   });
 });
 
+describe('a sidecar that is killed between the permit and the call', () => {
+  it('goes on with the same payment when the agent asks again', async () => {
+    const [{ id }, key, before] = [market.ucp.order(5100), fresh(), await market.ledger()];
+    let looks = 0;
+    market.ucp.instead = ({ method }) => { if (method === 'GET' && ++looks === 2) void market.stage.sidecar.stop('SIGKILL'); return undefined; };
+    const asked = await complete('ucp', id, { key }).catch(() => null);
+    expect(asked?.status).not.toBe(200);
+    expect((await market.ledger()).reserved).toBe(before.reserved + 5100);
+    await market.restartSidecar();
+    await expect.poll(async () => (await complete('ucp', id, { key })).status, { timeout: 10_000 }).toBe(200);
+    expect(market.ucp.captured).toEqual([id]);
+    expect(await market.ledger()).toEqual({ ...before, spent: before.spent + 5100 });
+  }, 30_000);
+});
+
 describe('terms that are not clear', () => {
   const session = (bytes: (text: string) => string) => { market.ucp.instead = ({ method, url }) => { const known = market.ucp.sessions.get(url.split('/').at(-1) ?? ''); return method === 'GET' && known ? { status: 200, bytes: bytes(JSON.stringify(market.ucp.view(known))) } : undefined; }; };
   it.each([

@@ -85,7 +85,17 @@ export class Market {
     for (const name of NAMES) {
       await createMandate(api, user, { deviceId: deviceId ?? '', agentId: idOf(name), carrierId: this.carrierId, level: 'L3', summary: 'flowers', maxAmount: 20_000n, payees: [], taskId: 'birthday', maxPayments: 1000, lifeS: 3600 });
     }
-    await this.stage.sidecar.until(async () => (await this.client.status()).agents.filter(({ mandates }) => mandates > 0).length >= NAMES.length);
+    await this.mandated();
+  }
+
+  private mandated(): Promise<void> {
+    return this.stage.sidecar.until(async () => (await this.client.status()).agents.filter(({ mandates }) => mandates > 0).length >= NAMES.length);
+  }
+
+  /** On the state that it has. */
+  async restartSidecar(): Promise<void> {
+    await this.stage.restartSidecar();
+    await this.mandated();
   }
 
   /** What is reserved and spent, minor units. */
