@@ -15,6 +15,7 @@ export const CODES = {
   'intake.idempotency_missing': row('fault', 400, 'agent', 'the request has no Idempotency-Key', 'send one Idempotency-Key for each payment and repeat it on a retry'),
   'intake.idempotency_conflict': row('fault', 422, 'agent', 'this idempotency key belongs to another request', 'take a new key for a new payment'),
   'intake.rate': row('fault', 429, 'agent', 'more than {max} payments in a minute', 'wait a minute'),
+  'intake.pace': row('fault', 429, 'user', 'more than {max} of one user are not taken', 'wait a moment'),
   'intake.slow': row('fault', 408, 'agent', 'the request did not arrive within {ms} ms', 'send the whole request at once'),
   'intake.browser': row('fault', 403, 'agent', 'requests from web pages are not taken', 'connect from the program that pays, without Origin and Referer'),
   'intake.connections': row('fault', 429, 'agent', 'user {uid} has {max} connections open, no more are taken', 'keep one connection open and use it again'),

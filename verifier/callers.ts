@@ -17,13 +17,14 @@ export interface Caller { readonly userId: string; readonly bodySha256: string |
 
 const refuse = (what: string) => fault('intake.unauthorised', { what });
 
-/** The user who proves this request; null when it carries no proof. @throws Fault intake.unauthorised */
+/** The user who proves this request; null when it carries no proof. @throws Fault intake.unauthorised, intake.pace */
 export async function callerOf(v: Verifier, request: Request): Promise<Caller | null> {
   const [scheme, token, ...more] = (request.authorization ?? '').split(' ');
   if (scheme !== PROOF_SCHEME || token === undefined || more.length > 0) return null;
   const opening = request.session === undefined ? openByUser(v, REQUEST_PROOF, token) : proofIn(v, request.session, token);
   const proof = await opening.catch((error: unknown) => { throw refuse(asFault(error).message); });
   if (!isOf(v, proof.value, request)) throw refuse('the proof is for another request');
+  v.pace.assertSlow(proof.value.sub, v.now());
   await spend(v, proof);
   return { userId: proof.value.sub, bodySha256: proof.value.bodySha256 };
 }

@@ -10,6 +10,7 @@ import type { DepositLog } from './log.js';
 import type { Manifests } from './manifests.js';
 import type { Outbox } from './outbox.js';
 import type { Nonces } from './nonces.js';
+import type { Pace } from './pace.js';
 import type { Platforms } from './platforms.js';
 import type { Settlement } from './settle.js';
 import type { StatusLists } from './statuses.js';
@@ -22,6 +23,7 @@ export interface Verifier {
   readonly trust: Trust;
   readonly store: Store;
   readonly nonces: Nonces;
+  readonly pace: Pace;
   readonly platforms: Platforms;
   readonly manifests: Manifests;
   readonly log: DepositLog;

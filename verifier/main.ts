@@ -1,5 +1,6 @@
 /** `ari verifier serve`: the parts of the remote side, joined. */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -21,6 +22,7 @@ import { Manifests } from './manifests.js';
 import { Nonces } from './nonces.js';
 import { Outbox } from './outbox.js';
 import { endOverdue } from './offline/close.js';
+import { Pace } from './pace.js';
 import { Platforms } from './platforms.js';
 import { pspRail } from './psp/rail.js';
 import { ledgerRail, type Rail } from './rail.js';
@@ -57,6 +59,7 @@ export async function startVerifier(config: VerifierConfig, deps: VerifierDeps =
   const store = deps.store ?? (await openPlace(config));
   try {
     const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // every event stream waits for it
     const v = await verifierOf(config, store, deps, stop.signal);
     await v.log.open();
     await resume(v);
@@ -83,7 +86,7 @@ async function verifierOf(config: VerifierConfig, store: Store, { logger, now = 
   const trust = await loadTrust(config, keys, store, now());
   const v: Verifier = {
     config, keys, trust, store, now, random, hub: new Hub(), outbox: new Outbox(() => v), stopping, logger: logger ?? pino({ level: 'info' }),
-    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), platforms: new Platforms(store), manifests: new Manifests(store, trust), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail), statuses: new StatusLists(() => v),
+    nonces: new Nonces(keys.nonce, config.nonce.lifeS, random), pace: new Pace(), platforms: new Platforms(store), manifests: new Manifests(store, trust), log: new DepositLog(store, keys.log, config.deposit), settlement: new Settlement(() => v, rail), statuses: new StatusLists(() => v),
   };
   return v;
 }

@@ -8,13 +8,16 @@ const POLL_MS = 200;
 const SILENCE_MS = 15_000;
 const BATCH = 256;
 
+/** From this place in the log on, until this time (ms) or until the listener is gone. */
+export interface Listening { readonly from: number; readonly untilMs: number; readonly gone: AbortSignal }
+
 /**
  * A user's events from a place in the log on, and then as they come; null now and then when there is none. The log is what all processes share, so it does
- * not matter which of them something happened at. Ends with the process, at its time (ms), or when nobody listens any more.
+ * not matter which of them something happened at. Ends with the process, at its time, or when nobody listens any more.
  */
-export async function* eventsOf(v: Verifier, userId: string, { from, untilMs }: { from: number; untilMs: number }): AsyncGenerator<UserEvent | null> {
+export async function* eventsOf(v: Verifier, userId: string, { from, untilMs, gone }: Listening): AsyncGenerator<UserEvent | null> {
   let next = from;
-  for (let quietMs = 0; !v.stopping.aborted && v.now() < untilMs; quietMs += POLL_MS) {
+  for (let quietMs = 0; !v.stopping.aborted && !gone.aborted && v.now() < untilMs; quietMs += POLL_MS) {
     const events = await v.store.eventsOf({ userId, from: next, limit: BATCH });
     if (events.length > 0 || quietMs >= SILENCE_MS) quietMs = 0;
     if (quietMs === 0 && events.length === 0) yield null;

@@ -101,6 +101,19 @@ describe('every route for users', () => {
     clockMs = 0;
   });
 
+  it('holds so many streams open for one user, and takes another when one ends', async () => {
+    const call = get(`/v1/payment/events?user_id=${bob.userId}`);
+    const listen = () => fetch(urlOf(call.path), { headers: { authorization: proof(bob, call) } });
+    const open = await Promise.all(Array.from({ length: 16 }, async () => {
+      const reader = (await listen()).body!.getReader();
+      await reader.read();
+      return reader;
+    }));
+    expect(await ask(bob, call)).toMatchObject({ status: 429, body: { code: 'intake.pace' } });
+    await Promise.all(open.map((reader) => reader.cancel()));
+    await expect.poll(async () => (await listen()).status, { interval: 200, timeout: 5000 }).toBe(200);
+  }, 20_000);
+
   it('says the same of what is another\'s and of what there is not', async () => {
     const others = await ask(bob, get(`/v1/payment/payments/${paymentId}`));
     const none = freshId('pay');

@@ -14,8 +14,8 @@ export const AUTHORITIES = ['public', 'admin', 'user', 'signed'] as const;
 export type Authority = (typeof AUTHORITIES)[number];
 
 export type Params = Readonly<Record<string, string>>;
-/** `user`: who proved the request; null when the operator or anybody else calls. */
-export interface Call<Q, B> { readonly params: Params; readonly query: Q; readonly body: B; readonly user: string | null }
+/** `user`: who proved the request; null when the operator or anybody else calls. `gone`: aborted when the caller has hung up. */
+export interface Call<Q, B> { readonly params: Params; readonly query: Q; readonly body: B; readonly user: string | null; readonly gone: AbortSignal }
 /** The users whose thing a call is about. */
 export type Owner<Q, B> = (v: Verifier, call: Call<Q, B>) => readonly string[] | Promise<readonly string[]>;
 

@@ -80,7 +80,10 @@ function serve(app: FastifyInstance, v: Verifier, row: Route): void {
   app.route({
     method, url: path, config: { authority },
     handler: async (request, reply) => {
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
       const call = {
+        gone: gone.signal,
         params: request.params as Record<string, string>,
         query: query && decode(query, request.query, 'query'),
         body: body && decode(body, request.body, 'body'),

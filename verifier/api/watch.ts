@@ -8,7 +8,7 @@ import { currency, minor } from '../../src/money.js';
 import { CARRIER_STATES, LEAF_KINDS } from '../../src/names.js';
 import { SESSION_LIFE_S } from '../../src/objects/request.js';
 import type { Verifier } from '../context.js';
-import { eventsOf } from '../watch.js';
+import { eventsOf, type Listening } from '../watch.js';
 import { ofCarrier, userInQuery } from './owners.js';
 import { route, type Route } from './route.js';
 
@@ -17,7 +17,7 @@ const event = record({ index: count, eventId: text(64), kind: z.enum(LEAF_KINDS)
 const place = z.string().regex(/^(?:0|[1-9][0-9]{0,15})$/, 'must be a place in the log').transform(Number);
 
 /** Server-sent events (WHATWG HTML 9.2): `id` is the place in the log, from which a listener goes on after a break. */
-async function* stream(v: Verifier, userId: string, part: { from: number; untilMs: number }): AsyncGenerator<string> {
+async function* stream(v: Verifier, userId: string, part: Listening): AsyncGenerator<string> {
   yield ': events are the leaves of your carriers and devices\n\n';
   for await (const one of eventsOf(v, userId, part)) yield one === null ? ': still here\n\n' : `id: ${one.index}\nevent: ${one.kind}\ndata: ${canonical(encode(event, one))}\n\n`;
 }
@@ -45,10 +45,11 @@ export const WATCH: readonly Route[] = [
   route({
     method: 'GET', path: '/v1/payment/events', authority: 'user', of: userInQuery, summary: 'The events of a user as server-sent events: every leaf of her carriers and devices, from `after` on; without it from now on. A user proves it anew every 15 minutes.',
     query: record({ userId: id('usr'), after: place.optional() }), answer: 'text/event-stream',
-    async handle(v, { query: { userId, after }, user }) {
+    async handle(v, { query: { userId, after }, user, gone }) {
       const untilMs = user === null ? Infinity : v.now() + SESSION_LIFE_S * 1000; // a key that ended since would listen for ever
       const from = after === undefined ? ((await v.store.checkpoint())?.size ?? 0) : after + 1;
-      return stream(v, userId, { from, untilMs });
+      v.pace.assertFewStreams(userId);
+      return v.pace.counted(userId, stream(v, userId, { from, untilMs, gone }));
     },
   }),
   route({
