@@ -18,7 +18,7 @@ describe('an IMA list', () => {
   it('says the same as text and in bytes', () => {
     const text = asciiList(ENTRIES);
     expect([formatOf(text), formatOf(binaryList(ENTRIES))]).toEqual(['ima-ascii', 'ima-binary']);
-    const said = (list: typeof entries) => list.map(({ size: _, ...entry }) => entry);
+    const said = (list: typeof entries) => list.map((entry) => ({ ...entry, size: 0 }));
     expect(said(parseIma('ima-ascii', text))).toEqual(said(entries));
     expect(entries.map(({ fields }) => pathOf(fields!))).toEqual(ENTRIES.map(({ path }) => path));
   });
