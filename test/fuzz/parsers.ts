@@ -8,6 +8,9 @@ import { readCertificate, readCertificateFile, readCrls } from '../../attest/x50
 import { builtinAuthorities } from '../../verifier/tpms.js';
 import { Fault } from '../../src/base/fault.js';
 import { parseJson } from '../../src/base/json.js';
+import { assertSealed, payingOf, targetOf } from '../../src/protocols/index.js';
+import { acpTerms } from '../../src/protocols/acp.js';
+import { ucpTerms } from '../../src/protocols/ucp.js';
 import type { Attestation } from '../../src/objects/evidence.js';
 import { PARTS, peImage, sectionsOf, ukiBoot } from '../attest/support/uki.js';
 import { GOOD_BOOT, SECURE_BOOT, agileLog, asciiList, binaryList, sha1Log, variable } from '../attest/support/logs.js';
@@ -52,7 +55,25 @@ function statementOf(attest: Buffer): Attestation {
 }
 const UKI = { bank: 'sha256' as const, sidecar: 'root' as const, images: [{ started: ['00'.repeat(32)], sections: sectionsOf(PARTS), commandLine: PARTS['.cmdline']! }] };
 
+const SESSION = { id: 'c', status: 'ready_for_complete', currency: 'CNY', totals: [{ type: 'total', amount: 1 }], expires_at: '2026-01-01T00:00:00Z', ucp: { payment_handlers: { 'a.b': [{ id: 'h' }] } }, capabilities: { payment: { handlers: [{ id: 'h' }] } }, rate: 0.5 };
+const SEALED = Buffer.from(JSON.stringify({ ...SESSION, ap2: { merchant_authorization: `${Buffer.from('{"alg":"ES256","kid":"k"}').toString('base64url')}..${Buffer.alloc(64, 1).toString('base64url')}` } }));
+const X402 = targetOf('/x/x402/shop.example/report');
+const REQUIREMENT = { scheme: 'exact', network: 'ari:a', amount: '1', asset: 'CNY', payTo: 'merchant' };
+const OFFER = Buffer.from(JSON.stringify({ x402Version: 2, resource: { url: 'https://shop.example/report' }, accepts: [REQUIREMENT] })).toString('base64');
+
+const OVER_TERMS = sign('sha256', Buffer.from('terms'), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+
+/** What a payee, or an agent, says over the protocols of others. */
+const PROTOCOLS: readonly Parser[] = [
+  { name: 'UCP checkout', seeds: [SEALED, Buffer.from(JSON.stringify(SESSION))], read: (body) => ucpTerms({ status: 200, body }, 'c', 'ucp') },
+  { name: 'UCP profile', seeds: [Buffer.from(JSON.stringify({ signing_keys: [{ kid: 'k', kty: 'EC', crv: 'P-256', x, y }] }))], read: (profile) => assertSealed({ kid: 'k', payloadSha256: '', signed: 'terms', signature: OVER_TERMS }, profile) },
+  { name: 'ACP session', seeds: [Buffer.from(JSON.stringify(SESSION))], read: (body) => acpTerms({ status: 200, body }, 'c') },
+  { name: 'x402 payment', seeds: [Buffer.from(JSON.stringify({ x402Version: 2, accepted: REQUIREMENT, payload: {}, extensions: { 'payment-identifier': { info: { id: '0123456789abcdef' } } } }))], read: (bytes) => payingOf(X402, { method: 'GET', path: '/report', headers: [['payment-signature', bytes.toString('base64')]], body: Buffer.alloc(0) })?.terms({ status: 402, headers: [['payment-required', OFFER]], body: Buffer.alloc(0) }) },
+  { name: 'target', seeds: [Buffer.from('/x/ucp/shop.example:8443/ucp/v1/checkout-sessions/a/complete'), Buffer.from('/x/x402/127.0.0.1/a%20b?c=%2F')], read: (bytes) => targetOf(bytes.toString('latin1')) },
+];
+
 export const PARSERS: readonly Parser[] = [
+  ...PROTOCOLS,
   {
     name: 'boot log', seeds: [agileLog(GOOD_BOOT), sha1Log(GOOD_BOOT), Buffer.concat([agileLog(GOOD_BOOT.slice(0, 3)), Buffer.alloc(40, 0xff)])], read: parseBootLog,
     again: (bytes) => { const { trailingBytes } = parseBootLog(bytes); const events = bytes.subarray(0, bytes.length - trailingBytes); parseBootLog(events); return Buffer.concat([events, bytes.subarray(events.length)]); },
