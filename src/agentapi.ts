@@ -1,6 +1,7 @@
 /**
  * What crosses the agent's socket: `POST /v1/payments` (a {@link paymentRequest} with an `Idempotency-Key`), `GET /v1/payments/{id}`,
- * `GET /v1/payments/{id}/bundle`, `GET /v1/status`, `GET /v1/events` (server-sent events). Errors are RFC 9457 problems with `code` and `fix`;
+ * `GET /v1/payments/{id}/bundle`, `GET /v1/status`, `GET /v1/events` (server-sent events), and `/x/{ucp|acp|ap2|x402}/{host}/{path}`, which answers as
+ * that payee or in that protocol's words. Errors are RFC 9457 problems with `code` and `fix`;
  * the problem of a refused payment carries the payment as `payment`.
  */
 import { z } from 'zod';

@@ -48,6 +48,7 @@ describe('a completing call', () => {
     expect(call?.body.toString()).toBe(body);
     expect(call?.headers).toMatchObject({ 'x-own': 'Kept', 'ari-payment': expect.stringMatching(/^execution="/), host: market[protocol].host });
     expect(call?.headers).not.toHaveProperty('ari-task');
+    expect(String(call?.headers['ari-payment']).length).toBeLessThan(6000);
     await expect.poll(async () => (await view(answer)).state).toBe('settled');
     expect((await view(answer)).amount.amount).toBe(4200);
     const file = join(market.stage.dir, `${protocol}.ari.json`);
