@@ -25,6 +25,7 @@ import { Lives } from './lives.js';
 import { Allowances } from './pay/allowances.js';
 import { Book, isOpen, isWaiting, viewOf } from './pay/book.js';
 import { bundleOf } from './pay/bundle.js';
+import { keepManifests } from './pay/manifests.js';
 import { Offline } from './pay/offline.js';
 import { payOrder } from './pay/ordered.js';
 import { executed, pay, type Ports, resume, ruled } from './pay/pay.js';
@@ -58,6 +59,7 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
   const show = soon(() => { session.showLog().catch((error: unknown) => log.warn({ code: asFault(error).code }, asFault(error).message)); });
   const lives = new Lives({ log: (from) => prover.log(from), append: (kind, data) => prover.append(kind, data).finally(show) }, launches, log);
   const book = await openBook(config.state.dir);
+  await keepManifests(config.state.dir, agents, [...book.all()].map(({ manifestSha256 }) => manifestSha256));
   const wallet = new Wallet(trust, log);
   const ca = config.verifier.caFile === undefined ? undefined : readText(config.verifier.caFile);
   const codeFile = join(config.state.dir, ENROL_CODE_FILE);

@@ -12,7 +12,6 @@ import { authorityState } from '../../src/objects/carrier.js';
 import { paymentEvidence, platformEvidence } from '../../src/objects/evidence.js';
 import { logEntry } from '../../src/objects/evidence.js';
 import { intent } from '../../src/objects/intent.js';
-import { MANIFEST_TOKEN } from '../../src/objects/manifest.js';
 import type { Journal } from '../journal/journal.js';
 import { voucherOf } from './voucher.js';
 import { listBefore } from '../tpm/listcopy.js';
@@ -31,7 +30,8 @@ const offline = record({ allowanceId: id('alw'), allowance: token(), ctr: u64, d
 const facts = {
   paymentId: id('pay'),
   agentId: name(),
-  manifest: token(MANIFEST_TOKEN),
+  /** Its token is kept once (pay/manifests.ts). */
+  manifestSha256: sha256Text,
   requestSha256: sha256Text,
   intent,
   createdMs: millis,

@@ -5,10 +5,12 @@ import { type Bundle, bundle } from '../../src/objects/bundle.js';
 import { EVIDENCE_PROFILE } from '../../src/objects/evidence.js';
 import { readCopy } from '../tpm/listcopy.js';
 import type { Payment } from './book.js';
+import { readManifest } from './manifests.js';
 
 /**
  * The bundle's text, or null while the verifier has not decided.
- * @param stateDir where the IMA list before the evidence is kept. Should it be lost, the bundle says so by not showing the tier that was decided on
+ * @param stateDir where the manifest is kept, and the IMA list before the evidence. Should one of them be lost, the bundle says so: it does not show the agent,
+ * or the tier, that was decided on
  */
 export function bundleOf(p: Payment, stateDir: string): string | null {
   const { proof, ruling, result } = p;
@@ -21,7 +23,7 @@ export function bundleOf(p: Payment, stateDir: string): string | null {
     closedMandate: proof.closedMandate,
     carrier: ruling.carrier,
     revisions: ruling.revisions,
-    manifest: p.manifest,
+    manifest: readManifest(stateDir, p.manifestSha256),
     device: ruling.device,
     evidence: { eatProfile: EVIDENCE_PROFILE, evidenceType: 'tpm2', akName: proof.akName, platform: proof.platform, payment: proof.evidence },
     log: proof.log,

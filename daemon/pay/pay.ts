@@ -95,7 +95,7 @@ async function take({ agent, request, order, idempotencyKey }: Asked, held: Held
   const nowMs = on.nowMs();
   const [carrierId, salt] = [held?.carrier.value.jti ?? null, on.random(16)];
   return on.book.open({
-    paymentId: newId('pay', nowMs, on.random(10)), agentId: agent.id, manifest: agent.manifest.token, requestSha256,
+    paymentId: newId('pay', nowMs, on.random(10)), agentId: agent.id, manifestSha256: agent.manifest.sha256, requestSha256,
     intent: order ? orderedIntentOf(order, carrierId, idempotencyKey, seconds(on), salt) : intentOf(request, carrierId, idempotencyKey, seconds(on), salt),
     createdMs: nowMs, state: 'received', decision: null, code: null, message: null, attempt: 0, confirmed: false, tier: null, ms: {}, proof: null, ruling: null, result: null,
   });

@@ -8,6 +8,7 @@ import { Book, type Payment } from '../../daemon/pay/book.js';
 import { requestHash } from '../../daemon/pay/intent.js';
 import { type Asked, type Ports, executed, pay, ruled } from '../../daemon/pay/pay.js';
 import type { LinkBody } from '../../src/link.js';
+import { sha256 } from '../../src/base/bytes.js';
 import { DECISION } from '../../src/objects/decision.js';
 import { paymentHash, type PaymentRequest } from '../../src/objects/intent.js';
 import { open, seal } from '../../src/objects/signed.js';
@@ -22,7 +23,7 @@ const permitted: LinkBody<'decision'> = {
 };
 const settled: LinkBody<'execution'> = { paymentId: ids.payment, state: 'settled', execution: token, receipt: token, leaf: 'leaf', proof: 'proof' };
 const proving: Payment = {
-  paymentId: ids.payment, agentId: 'example.shopper', manifest: token, requestSha256: paymentHash(intent), intent, createdMs: NOW * 1000, state: 'proving', decision: null, code: null,
+  paymentId: ids.payment, agentId: 'example.shopper', manifestSha256: sha256(token), requestSha256: paymentHash(intent), intent, createdMs: NOW * 1000, state: 'proving', decision: null, code: null,
   message: null, attempt: 1, confirmed: false, tier: 'T2', ms: {}, proof: null, ruling: null, result: null,
 };
 

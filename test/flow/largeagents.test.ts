@@ -1,4 +1,6 @@
 /** Agents of many files: their manifests are longer than a message of the link, or than all that one may hold together. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyBundle } from '../../attest/bundle.js';
 import { LINK_LIMITS } from '../../src/link.js';
@@ -25,6 +27,13 @@ describe(`an agent of ${FILES.toLocaleString('en')} files`, () => {
   it('pays though no message could hold its manifest, and its bundle proves it', async () => {
     expect(sidecar.payer.manifest.token.length).toBeGreaterThan(LINK_LIMITS.messageBytes);
     await pays();
+  });
+
+  it('costs the journal of its device no more than a small one: its manifest is kept once', async () => {
+    const size = (): number => statSync(join(sidecar.bed.config.stateDir, 'payments.journal')).size;
+    const before = size();
+    await pays();
+    expect(size() - before).toBeLessThan(100_000);
   });
 
   it('is not brought again by the next connection, nor after a restart of the daemon', async () => {

@@ -12,6 +12,7 @@ import { connectLink } from '../../daemon/link/socket.js';
 import { Allowances } from '../../daemon/pay/allowances.js';
 import { Book, type Payment } from '../../daemon/pay/book.js';
 import { bundleOf } from '../../daemon/pay/bundle.js';
+import { keepManifests } from '../../daemon/pay/manifests.js';
 import { Offline } from '../../daemon/pay/offline.js';
 import { executed, type Ports, pay } from '../../daemon/pay/pay.js';
 import { Wallet } from '../../daemon/pay/wallet.js';
@@ -116,6 +117,7 @@ export class Sidecar {
       book, wallet, session: this.session, prover: this.prover, offline, nowMs: Date.now, random: randomBytes,
       openDecision: (token) => open(DECISION, token, trust.keys), measure: async () => claimsFor(payer.manifest),
     };
+    await keepManifests(this.bed.config.stateDir, [payer], []);
     this.running = this.session.run();
     await isReady;
   }
