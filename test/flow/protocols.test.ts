@@ -86,13 +86,14 @@ describe('a completing call', () => {
     expect(market.ucp.captured).toEqual([id]);
   });
 
-  it('is refused when the payee changed the order after the user confirmed it', async () => {
-    const [session, key] = [market.ucp.order(16_100), fresh()];
+  it('is refused when the payee changed the order after the user confirmed it, and nothing is reserved', async () => {
+    const [session, key, before] = [market.ucp.order(16_100), fresh(), await market.ledger()];
     const paymentId = (await complete('ucp', session.id, { key })).problem?.payment?.payment_id ?? '';
     await confirmPayment(market.stage.api, market.stage.user, paymentId, await paymentIntent(market.stage.api, paymentId));
     session.more = { links: [{ type: 'terms_of_service', url: 'https://example.com/other' }] };
     await expect.poll(async () => (await complete('ucp', session.id, { key })).problem?.code).toBe('settle.amount_changed');
     expect(market.ucp.to('/complete')).toEqual([]);
+    expect(await market.ledger()).toEqual(before);
   });
 
   it('is refused when the payee changed the order between the look and the permit', async () => {
