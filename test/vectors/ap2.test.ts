@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type Json, parseJson } from '../../src/base/json.js';
 import { type VerifyKey, verifyKey } from '../../src/base/jws.js';
 import { discloseAll } from '../../src/sdjwt/disclosure.js';
-import { claimsOf, openHop, splitSdJwt } from '../../src/sdjwt/token.js';
+import { claimsOf, openHop, sdHash, splitSdJwt } from '../../src/sdjwt/token.js';
 import { STRANGER } from '../support/keys.js';
 import { VECTORS, vectorTitle } from '../support/vectors.js';
 
@@ -33,7 +33,7 @@ function openChain([root = '', ...hops]: string[], rootKey: Members, expected: {
     const last = i === hops.length - 1;
     const wanted = { aud: (last ? expected.aud : null) ?? own.aud, nonce: (last ? expected.nonce : null) ?? own.nonce };
     const key = keyOf((said.at(-1)!['cnf'] as { jwk: Members }).jwk).key;
-    said.push(payloads(openHop(hop, last ? 'kb+sd-jwt' : 'kb+sd-jwt+kb', previous, key, wanted).disclosed)[0]!);
+    said.push(payloads(openHop(hop, last ? 'kb+sd-jwt' : 'kb+sd-jwt+kb', sdHash(previous), key, wanted).disclosed)[0]!);
     return hop;
   }, root);
   return said;

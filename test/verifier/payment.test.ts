@@ -87,7 +87,9 @@ describe('a payment within its rules', () => {
 
   it('keeps its key: another intent under the same idempotency key is refused', async () => {
     const intent = payer.intent();
-    await payer.decision(await payer.attempt(intent));
+    const first = await payer.attempt(intent);
+    await payer.decision(first);
+    await payer.link.next('execution', ({ paymentId }) => paymentId === first.paymentId);
     expect(await payer.link.answerTo('payment', await payer.attempt({ ...intent, amount: { amount: 1n, currency: 'CNY' } }))).toBe('intake.idempotency_conflict');
   });
 });
