@@ -4,7 +4,7 @@ import { type Policy } from '../../src/objects/decision.js';
 import { extensionOf, parseIma } from '../../attest/ima/index.js';
 import { appraisePlatform } from '../../attest/verify/index.js';
 import { sha256, toB64u } from '../../src/base/bytes.js';
-import { type MadeEntry, type MadeEvent, GOOD_BOOT, agileEvent, agileLog, binaryList, hashOf, specId } from '../attest/support/logs.js';
+import { type MadeEntry, type MadeEvent, GOOD_BOOT, agileEvent, agileLog, binaryList, hashOf, kernelReference, specId } from '../attest/support/logs.js';
 import { PARSERS, outcomeOf } from '../fuzz/parsers.js';
 import { TEST_POLICY, TestDevice } from '../support/device.js';
 import { VERIFIER } from '../support/examples.js';
@@ -50,7 +50,7 @@ async function honest(): Promise<Row[]> {
   const open: Policy = { ...TEST_POLICY, pcrs };
   const asked = (policy: Policy, logs: boolean): PlatformInput =>
     ({ evidence: logs ? evidence : { ...evidence, boot: null, ima: null }, log: device.delta(), nonce: evidence.binding.nonce, aud: VERIFIER, device: device.known(), policy, connection: true });
-  const [whole, bare] = [asked({ ...open, requireBootLog: true, requireIma: true, ima }, true), asked(open, false)];
+  const [whole, bare] = [asked({ ...open, requireBootLog: true, requireIma: true, bootReference: kernelReference(EVENTS), ima }, true), asked(open, false)];
   const { tier, findings } = appraisePlatform(whole).appraisal;
   if (tier !== 'T3') throw new Error(`tier ${tier}: ${findings[0]?.message}`);
   const samples = await interleave({ whole: () => appraisePlatform(whole), bare: () => appraisePlatform(bare) }, { rounds: 12, calls: 4 });

@@ -48,7 +48,7 @@ const COMMAND_LINE = '/vmlinuz root=/dev/sda1 ro ima_policy=tcb';
 export const KERNEL_BOOT: readonly MadeEvent[] = [...GOOD_BOOT, { pcr: 8, type: 0x0d, data: Buffer.from(`kernel_cmdline: ${COMMAND_LINE}\0`), measured: Buffer.from(COMMAND_LINE) }];
 
 /** What a policy must hold of it for IMA's word to count. */
-export const kernelReference = () => ({ bank: 'sha256' as const, pcrs: [4, 8].map((pcr) => ({ pcr, values: [pcrsOf(KERNEL_BOOT).get(pcr)!.toString('hex')], events: [] })) });
+export const kernelReference = (events = KERNEL_BOOT) => ({ bank: 'sha256' as const, pcrs: [4, 8].map((pcr) => ({ pcr, values: [pcrsOf(events).get(pcr)!.toString('hex')], events: [] })) });
 
 /** PCR values of a log by a replay that shares nothing with the project's. */
 export function pcrsOf(events: readonly MadeEvent[], bank: Alg = 'sha256', locality = 0): Map<number, Buffer> {
