@@ -6,8 +6,16 @@ import { LINK_PATH, LINK_PROTOCOL, type LinkType } from '../../src/link.js';
 
 export interface Moment { type: LinkType; from: 'sidecar' | 'verifier'; /** The message arrives all the same. */ goesOn: boolean; kill: () => void }
 
+interface Carried { type: string; body: { payment_id?: string } }
+
+/** What tells of a payment more than once: when the sidecar asks what became of one, the answers are of these. */
+const TOLD_AGAIN = ['decision', 'execution'];
+
 export class Wire {
   private moment: Moment | null = null;
+  /** Payments that were spoken of before the moment was waited for: it is not theirs. */
+  private earlier: ReadonlySet<string> = new Set();
+  private readonly payments = new Set<string>();
   private passed: (() => void) | null = null;
   private readonly server: WebSocketServer;
 
@@ -28,6 +36,7 @@ export class Wire {
   /** Resolves when the moment has come. */
   at(moment: Moment): Promise<void> {
     this.moment = moment;
+    this.earlier = new Set(this.payments);
     return new Promise((done) => { this.passed = done; });
   }
 
@@ -52,8 +61,10 @@ export class Wire {
     socket.on('message', (data) => {
       const text = (data as Buffer).toString();
       const { moment } = this;
-      const isNow = moment?.from === from && (JSON.parse(text) as { type: string }).type === moment.type;
-      if (!isNow) return send(text);
+      const { type, body: { payment_id: paymentId } } = JSON.parse(text) as Carried;
+      if (paymentId !== undefined) this.payments.add(paymentId);
+      const isRepeat = paymentId !== undefined && TOLD_AGAIN.includes(type) && this.earlier.has(paymentId);
+      if (moment?.from !== from || type !== moment.type || isRepeat) return send(text);
       this.moment = null;
       if (moment.goesOn) send(text);
       moment.kill();

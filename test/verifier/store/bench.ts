@@ -42,9 +42,17 @@ export async function audit(store: Store, sql: TestDatabase['sql']): Promise<str
   return wrong;
 }
 
+/** The log of one moment: a verifier may be writing. */
+async function copyOf(store: Store) {
+  for (;;) {
+    const checkpoint = await store.checkpoint();
+    const leaves = await store.leaves(0, Number.MAX_SAFE_INTEGER);
+    if ((await store.checkpoint())?.note === checkpoint?.note) return { checkpoint, leaves };
+  }
+}
+
 async function auditLog(store: Store): Promise<string[]> {
-  const checkpoint = await store.checkpoint();
-  const leaves = await store.leaves(0, Number.MAX_SAFE_INTEGER);
+  const { checkpoint, leaves } = await copyOf(store);
   if (!checkpoint) return leaves.length > 0 ? ['leaves without a checkpoint'] : [];
   try {
     auditLeaves(leaves, peekCheckpoint(checkpoint.note));
