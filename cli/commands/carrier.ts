@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { format } from '../../src/money.js';
-import { carrierOf, fundCarrier, order, putCarrier, returnFunds, showCarrier } from '../actions.js';
+import { carrierOf, fundCarrier, putCarrier, returnFunds, showCarrier } from '../actions.js';
 import { carrierStatement } from './statement.js';
 import { paint, show, table, word } from '../output.js';
 import { type RuleOptions, ruleOptions, rulesOf } from '../rules.js';
 import { apiFor, type AsEither, type AsUser, calling, minorUnits, userOf } from './options.js';
+import { orders } from './orders.js';
 
 interface OpenOptions extends AsUser, RuleOptions { currency: string }
 type ReviseOptions = Omit<OpenOptions, 'currency'>;
@@ -69,14 +70,5 @@ export const carrier = (ari: Command): void => {
       ]));
     });
   carrierStatement(group);
-  for (const [action, summary] of [['freeze', 'stop a carrier for now'], ['thaw', 'let a frozen carrier go on'], ['revoke', 'end a carrier for good']] as const) {
-    calling(group.command(`${action} <CARRIER>`), 'user')
-      .summary(summary)
-      .description(`Signs the order with the user's key. Once it is answered it holds: nothing more is permitted${action === 'thaw' ? ' before it' : ''}.`)
-      .option('--json', 'print one JSON object')
-      .action(async (carrierId: string, options: AsUser) => {
-        const state = await order(apiFor(options), userOf(options), action, carrierId);
-        show({ carrier_id: carrierId, state }, options, () => `${carrierId} is ${state}`);
-      });
-  }
+  orders(group, 'carrier', { freeze: 'stop a carrier for now', thaw: 'let a frozen carrier go on', revoke: 'end a carrier for good' });
 };

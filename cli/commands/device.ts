@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import type { Json } from '../../src/base/json.js';
-import { bindUser, order } from '../actions.js';
+import { bindUser } from '../actions.js';
 import { paint, show, table, word } from '../output.js';
 import { type DeviceRecord, inWords, placeOf } from '../records.js';
 import { apiFor, type AsEither, type AsUser, calling, namedUser, userOf } from './options.js';
+import { orders } from './orders.js';
 
 type Row = Record<string, Json>;
 const stateOf = ({ state }: Row): string => paint(state === 'enrolled' ? 'green' : 'red', word(state));
 const tpm = ({ simulated }: Row): string => (simulated === true ? 'simulated TPM' : 'TPM');
-
-const ORDERS = [['freeze', 'let a device pay nothing for now'], ['thaw', 'let a frozen device go on'], ['revoke', 'end a device for good']] as const;
 
 export const device = (ari: Command): void => {
   const group = ari.command('device').summary("a user's devices: see, share, stop them").description('The devices that a user enrolled or was let use. Each has its own mandates; carriers are shared by all devices of a user.');
@@ -51,14 +50,5 @@ export const device = (ari: Command): void => {
       const bound = await bindUser(apiFor(options), userOf(options), deviceId, options.code);
       show({ device_id: deviceId, user_id: bound }, options, () => `${bound} may sign mandates for ${deviceId}`);
     });
-  for (const [action, summary] of ORDERS) {
-    calling(group.command(`${action} <DEVICE>`), 'user')
-      .summary(summary)
-      .description(`Signs the order with the user's key. Once it is answered it holds: nothing more is permitted${action === 'thaw' ? ' before it' : ''}.`)
-      .option('--json', 'print one JSON object')
-      .action(async (deviceId: string, options: AsUser) => {
-        const state = await order(apiFor(options), userOf(options), action, deviceId);
-        show({ device_id: deviceId, state }, options, () => `${deviceId} is ${state}`);
-      });
-  }
+  orders(group, 'device', { freeze: 'let a device pay nothing for now', thaw: 'let a frozen device go on', revoke: 'end a device for good' });
 };

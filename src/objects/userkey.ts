@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { fault } from '../base/fault.js';
 import { type VerifyKey, verifyKey } from '../base/jws.js';
-import { type Of, id, publicJwk, record, seconds, url } from '../base/shape.js';
+import { id, publicJwk, record, seconds, url } from '../base/shape.js';
 import { ROLES } from '../names.js';
 import { open, signedKind } from './signed.js';
 import type { Trust } from './trust.js';
@@ -15,7 +15,6 @@ export const userKid = z.string().max(128).regex(new RegExp(`^${ROLES.user}-[A-Z
 
 /** `kid` is the key's RFC 7638 thumbprint behind the prefix of its role; `sub` whose it is. */
 export const userKey = record({ iss: url, iat: seconds, sub: id('usr'), kid: userKid, jwk: publicJwk });
-export type UserKey = Of<typeof userKey>;
 export const USER_KEY = signedKind('ari-user-key+jwt', 'consent', userKey);
 
 /**

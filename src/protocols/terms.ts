@@ -1,7 +1,7 @@
 /** What a payee asks for, in the payee's own words: read from the bytes that it answered, never from what an agent says of them. */
 import { type Sha256, sha256 } from '../base/bytes.js';
 import { fault } from '../base/fault.js';
-import type { Grade, Protocol } from '../names.js';
+import type { Protocol } from '../names.js';
 import { exponent, type Money } from '../money.js';
 import { type Members, objectsAt, textAt } from './members.js';
 
@@ -23,9 +23,6 @@ export interface Terms {
   readonly seal: Seal | null;
   readonly handlers: readonly string[];
 }
-
-/** A: signed by the payee. B: fetched from it. */
-export type VouchedGrade = Exclude<Grade, 'C'>;
 
 /** What a request to a payee is. Header names are lower case; values of a header that came twice are two members. */
 export interface Asked { readonly method: string; readonly path: string; readonly headers: readonly (readonly [string, string])[]; readonly body: Buffer }
